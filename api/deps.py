@@ -1,0 +1,139 @@
+"""What an endpoint may ask for, as types."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, cast
+from uuid import UUID
+
+import structlog
+from fastapi import Depends, Path, Query, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.limits import SUBMITS, WRITES, Limiter
+from api.schemas.base import Paging
+from core.database import AsyncDatabase
+from core.errors import NotFound, Unauthenticated
+from core.settings import Settings
+from services.artifacts.store import ArtifactStore
+from services.passwords import Passwords
+from services.tokens import KeyRing, Verifier
+
+
+@dataclass
+class Databases:
+    """Two pools: requests act for one owner, the engine role reads jobs of all owners."""
+
+    app: AsyncDatabase
+    engine: AsyncDatabase
+
+
+@dataclass
+class Services:
+    """What lives as long as the process; made in the lifespan of `api.app`."""
+
+    settings: Settings
+    databases: Databases
+    keys: KeyRing
+    verifier: Verifier
+    passwords: Passwords
+    limiter: Limiter
+    artifacts: ArtifactStore
+
+
+async def services_of(request: Request) -> Services:
+    # async, as every dependency here: FastAPI sends a plain function to a thread, which costs
+    # more than all that it does
+    return cast(Services, request.app.state.services)
+
+
+Process = Annotated[Services, Depends(services_of)]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, as the access token says it; no table was read."""
+
+    id: UUID
+    session_id: UUID | None
+    role: str
+
+
+_bearer = HTTPBearer(
+    scheme_name="bearer",
+    bearerFormat="JWT",
+    description="The `access_token` of signup, login or refresh.",
+    auto_error=False,
+)
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+async def current_user(
+    request: Request,
+    process: Process,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+) -> Caller:
+    """The caller. Every guarded write is counted here, so that no route can forget it."""
+    if bearer is None:
+        raise Unauthenticated
+    identity = await process.verifier.identify(bearer.credentials)
+    structlog.contextvars.bind_contextvars(user_id=str(identity.user_id))
+    if request.method not in SAFE_METHODS:
+        process.limiter.check_writes(request, identity.user_id, WRITES)
+    return Caller(identity.user_id, identity.session_id, identity.role)
+
+
+CurrentUser = Annotated[Caller, Depends(current_user)]
+
+
+async def own_path(
+    user: CurrentUser, user_id: Annotated[UUID, Path(description="The caller's own id.")]
+) -> Caller:
+    """The caller, where the path carries an id: anybody else's looks absent."""
+    if user_id != user.id:
+        raise NotFound
+    return user
+
+
+#: For paths of the form `/users/{user_id}/…`.
+PathOwner = Annotated[Caller, Depends(own_path)]
+
+
+async def db_session(process: Process, user: CurrentUser) -> AsyncIterator[AsyncSession]:
+    """A transaction for the caller's rows: committed before the answer leaves, else rolled back."""
+    async with process.databases.app.transaction(user.id) as session:
+        yield session
+
+
+async def anonymous_session(process: Process) -> AsyncIterator[AsyncSession]:
+    """A transaction that acts for nobody and therefore sees no rows at all."""
+    async with process.databases.app.transaction() as session:
+        yield session
+
+
+# scope="function": with the default one FastAPI commits after the answer has left, and
+# holds the connection for as long as a stream lives
+Db = Annotated[AsyncSession, Depends(db_session, scope="function")]
+AnonymousDb = Annotated[AsyncSession, Depends(anonymous_session, scope="function")]
+
+
+async def limit_submits(request: Request, process: Process, user: CurrentUser) -> None:
+    """Count a request that makes work for a worker."""
+    process.limiter.check_writes(request, user.id, SUBMITS)
+
+
+#: For `dependencies=[…]` of a route that accepts a job.
+LimitSubmits = Depends(limit_submits)
+
+
+async def page_query(
+    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+    page_size: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Paging:
+    """Which page of a collection."""
+    return Paging(page, page_size)
+
+
+PageQuery = Annotated[Paging, Depends(page_query)]

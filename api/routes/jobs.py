@@ -1,0 +1,187 @@
+"""Jobs: poll, list, stream, cancel, finish, try again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from api.deps import CurrentUser, Db, PageQuery, Process
+from api.engine_room import ACCEPTED, Accept, Room, etag_of, job_answer
+from api.frames import Follower, StreamEnded
+from api.schemas.base import One, Page
+from api.schemas.jobs import JobEventRead, JobRead, StatusName
+from core.database import perform_async
+from core.errors import Invalid
+from core.kind import KINDS, Lane
+from models.job import TERMINAL, Status
+from services.jobs import requests, views
+from services.jobs.submit import retry as retry_steps
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+REFUSED: dict[int | str, dict[str, Any]] = {
+    409: {
+        "$ref": "#/components/responses/Conflict",
+        "description": "The job is not in a state, or of a kind, that allows it.",
+    }
+}
+
+
+@router.get("")
+async def list_jobs(
+    user: CurrentUser,
+    db: Db,
+    room: Room,
+    paging: PageQuery,
+    kind: str | None = None,
+    status: StatusName | None = None,
+    tag: Annotated[str | None, Query(max_length=100)] = None,
+    sort: Literal["-created_at", "created_at"] = "-created_at",
+) -> Page[JobRead]:
+    """The caller's jobs, newest first."""
+    which = views.Filter(
+        kind, Status(status) if status else None, tag, oldest_first=sort == "created_at"
+    )
+    found, total = await perform_async(
+        db, views.page(user.id, which, limit=paging.page_size, offset=paging.offset)
+    )
+    return Page(
+        data=[JobRead.of(view, room.hub.pace) for view in found],
+        total=total,
+        page=paging.page,
+        page_size=paging.page_size,
+    )
+
+
+@router.get(
+    "/{job_id}",
+    response_model=One[JobRead],
+    responses={304: {"description": "Not changed since the `If-None-Match` tag."}},
+)
+async def read_job(
+    job_id: UUID,
+    user: CurrentUser,
+    db: Db,
+    room: Room,
+    if_none_match: Annotated[list[str] | None, Header()] = None,
+) -> Response:
+    """One job, whole. `Retry-After` says when to poll again while it is underway."""
+    view = await perform_async(db, views.read(user.id, job_id, whole=True))
+    known = {tag.strip().removeprefix("W/") for tag in ",".join(if_none_match or []).split(",")}
+    if "*" in known or etag_of(view) in known:
+        return Response(status_code=304, headers={"ETag": etag_of(view)})
+    return job_answer(room, view, headers={})
+
+
+@router.post("/{job_id}/cancel", response_model=One[JobRead])
+async def cancel_job(job_id: UUID, user: CurrentUser, room: Room, process: Process) -> Response:
+    """Cancel a job: at once while it waits, within two seconds while it runs. Idempotent."""
+    async with process.databases.app.transaction(user.id) as db:
+        keep_days = process.settings.keep_jobs_days
+        await perform_async(db, requests.cancel(user.id, job_id, keep_days=keep_days))
+        view = await perform_async(db, views.read(user.id, job_id))
+    room.publisher.jobs_changed([job_id])
+    return job_answer(room, view, headers={})
+
+
+@router.post(
+    "/{job_id}/finish", status_code=202, response_model=One[JobRead], responses=ACCEPTED | REFUSED
+)
+async def finish_job(job_id: UUID, user: CurrentUser, room: Room, process: Process) -> Response:
+    """End the job now with its best result so far (kinds that improve)."""
+    async with process.databases.app.transaction(user.id) as db:
+        await perform_async(db, requests.finish(user.id, job_id, KINDS))
+        view = await perform_async(db, views.read(user.id, job_id))
+    if view.status == Status.QUEUED:
+        # an admission that ran meanwhile has passed over the row that we held
+        room.publisher.lane_changed(Lane(view.lane))
+    return job_answer(room, view, status=202, headers={})
+
+
+@router.post(
+    "/{job_id}/retry", status_code=202, response_model=One[JobRead], responses=ACCEPTED | REFUSED
+)
+async def retry_job(job_id: UUID, work: Accept) -> Response:
+    """Submit an ended job's input again, as a new job that links to the old one."""
+    steps = retry_steps(
+        work.user.id,
+        job_id,
+        KINDS,
+        quota=work.quota,
+        key=work.key(None),
+        pace=work.room.hub.pace,
+        deadline_s=work.terms.deadline_s,
+        start_within_s=work.terms.start_within_s,
+        trace=work.trace,
+    )
+    return await work.carry_out(steps)
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A checked wish to follow a job: what it is now, and where its next events arrive."""
+
+    job: views.JobView
+    follower: Follower
+    room: Room
+
+
+def _number(value: str | None, field: str) -> int | None:
+    if value is None or value == "":
+        return None
+    if not (value.isascii() and value.isdecimal()) or len(value) > 9:
+        raise Invalid(field_errors={field: ["must be the decimal number of an event"]})
+    return int(value)
+
+
+async def subscribe(
+    job_id: UUID,
+    user: CurrentUser,
+    process: Process,
+    room: Room,
+    last_event_id: Annotated[
+        str | None, Header(description="Number of the last event seen (sent by EventSource).")
+    ] = None,
+    starting_after: Annotated[
+        str | None, Query(description="The same, for clients that set no headers.")
+    ] = None,
+) -> AsyncIterator[Subscription]:
+    """Check access and position before the stream begins; afterwards 200 has been sent."""
+    after = _number(last_event_id, "Last-Event-ID")
+    if after is None:
+        after = _number(starting_after, "starting_after") or 0
+    async with process.databases.app.transaction(user.id) as db:
+        job = await perform_async(db, views.read(user.id, job_id))
+    if job.status in TERMINAL and after >= job.seq:
+        raise StreamEnded
+    # a number from the future (a restored database): the log is followed from its end
+    after = min(after, job.seq)
+    # given back here, not in the generator: one that is cut off while it waits for its
+    # reader gets to its `finally` only when it is garbage collected
+    with room.hub.stream_of(user.id), room.hub.following(job.id, after) as follower:
+        yield Subscription(job, follower, room)
+
+
+@router.get(
+    "/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses={204: {"description": "The terminal event was seen; nothing follows."}},
+)
+async def stream_job(
+    wanted: Annotated[Subscription, Depends(subscribe)],
+) -> AsyncIterator[JobEventRead | ServerSentEvent]:
+    """The job's events: a snapshot, then each event after the given one, to the terminal one."""
+    yield ServerSentEvent(event="job.snapshot", data=wanted.room.render(wanted.job))
+    async for frame in wanted.room.hub.frames(wanted.follower):
+        number = None if frame.seq is None else str(frame.seq)
+        yield ServerSentEvent(id=number, event=frame.type, data=frame.data)
+        if frame.terminal:
+            return
+    # spread the return of the clients, or they all come back in one moment
+    yield ServerSentEvent(retry=random.randint(500, 3000), comment="resume")  # noqa: S311

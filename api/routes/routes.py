@@ -1,0 +1,67 @@
+"""Road trips: stops in, a job that plans the route out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from api.engine_room import ACCEPTED, Accept
+from api.schemas.base import One
+from api.schemas.jobs import JobRead
+from api.schemas.trips import stop_of_route
+from core.database import Steps
+from services.jobs.submit import NewJob
+from services.trips import plans
+from tasks.plan_route.contract import PLAN_ROUTE, RouteBody, TripRequest
+
+router = APIRouter(prefix="/routes", tags=["routes"])
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=One[JobRead],
+    responses=ACCEPTED
+    | {
+        404: {
+            "$ref": "#/components/responses/NotFound",
+            "description": "There is no such trip, or it is not yours (`TRIP_NOT_FOUND`).",
+        }
+    },
+)
+async def plan_route(body: RouteBody, work: Accept) -> Response:
+    """Plan the best order of the stops. Better plans stream as `job.progress` on the way.
+
+    With a `trip_id`, the stops and whatever else is not given are the trip's. The job is tagged
+    `trip:{id}`, its input is the whole request, and order and times are written to the trip
+    together with the result, unless the trip has changed meanwhile (`applied`).
+    """
+    if not isinstance(body, TripRequest):
+        return await work.accept(PLAN_ROUTE, body, tags=body.tags)
+    tag = f"trip:{body.trip_id}"
+    tags = body.tags if tag in body.tags else [*body.tags, tag]
+    fill = partial(_fill, work.user.id, body)
+    return await work.accept(PLAN_ROUTE, body, tags=tags, fill=fill)
+
+
+def _fill(owner_id: UUID, body: TripRequest, new: NewJob) -> Steps[NewJob]:
+    """The job with the whole request, as the trip completes it.
+
+    Raises:
+        TripNotFound
+        RequestValidationError: names what the trip lacks, or what is wrong with it.
+    """
+    trip, stops = yield from plans.to_plan(owner_id, body.trip_id)
+    try:
+        request = body.filled(
+            {**trip.written()}, [stop_of_route(stop) for stop in stops], trip.version
+        )
+    except ValidationError as error:
+        found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(found, body=new.input) from None
+    return replace(new, input=request.model_dump(mode="json"))

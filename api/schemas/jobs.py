@@ -1,0 +1,128 @@
+"""The job object of the contract, as clients see it, and the events of its stream."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from core.kind import Progress
+from services.artifacts.rows import ADDRESS
+from services.jobs.views import JobView, Pace
+
+#: Whatever zone the database's session speaks, clients read UTC.
+UtcTime = Annotated[datetime, AfterValidator(lambda at: at.astimezone(UTC))]
+
+StatusName = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled", "expired"]
+
+
+class ArtifactRead(BaseModel):
+    """A file that a job made."""
+
+    id: UUID
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    url: str
+    expires_at: UtcTime | None = None
+
+
+class JobLinks(BaseModel):
+    """Where to go from here; relative to the server."""
+
+    self: str
+    events: str
+    cancel: str
+
+
+class JobRead(BaseModel):
+    """A job. Poll it, wait for it, or stream its events: all are views of one log."""
+
+    id: UUID
+    kind: str
+    status: StatusName
+    progress: Progress | None = Field(description="How far the present attempt has come.")
+    input: dict[str, Any] | None = Field(
+        description="What was asked. `null` outside `GET /jobs/{id}` where it is over 64 kB."
+    )
+    input_size_bytes: int
+    result: dict[str, Any] | None = Field(
+        description="What came out. `null` outside `GET /jobs/{id}` where it is over 256 kB."
+    )
+    result_size_bytes: int | None
+    error: dict[str, Any] | None = Field(description="The error body, plus `retryable`.")
+    seq: int = Field(description="Number of the newest event: stream from it and miss nothing.")
+    attempt: int = Field(description="Claims so far; 0 before the first.")
+    max_attempts: int
+    queue_position: int | None = Field(description="From 1; `null` past 1000 or not queued.")
+    eta_s: int | None = Field(description="Estimate of seconds until the end.")
+    artifacts: list[ArtifactRead]
+    tags: list[str]
+    created_at: UtcTime
+    started_at: UtcTime | None
+    finished_at: UtcTime | None
+    expires_at: UtcTime | None = Field(description="When job and log are deleted.")
+    deadline_at: UtcTime | None
+    start_by: UtcTime | None
+    cancel_requested_at: UtcTime | None
+    superseded_by: UUID | None
+    retry_of: UUID | None
+    links: JobLinks
+
+    @classmethod
+    def of(cls, view: JobView, pace: Pace) -> JobRead:
+        """The job as the contract shows it."""
+        return cls(
+            id=view.id,
+            kind=view.kind,
+            status=view.status.value,
+            progress=Progress.model_validate(view.progress) if view.progress else None,
+            input=view.input,
+            input_size_bytes=view.input_size,
+            result=view.result,
+            result_size_bytes=view.result_size,
+            error=view.error,
+            seq=view.seq,
+            attempt=view.attempt,
+            max_attempts=view.max_attempts,
+            queue_position=view.queue_position,
+            eta_s=pace.eta_s(view),
+            artifacts=[
+                ArtifactRead(**artifact, url=f"{ADDRESS}{artifact['id']}")
+                for artifact in view.artifacts
+            ],
+            tags=view.tags,
+            created_at=view.created_at,
+            started_at=view.started_at,
+            finished_at=view.finished_at,
+            expires_at=view.expires_at,
+            deadline_at=view.deadline_at,
+            start_by=view.start_by,
+            cancel_requested_at=view.cancel_requested_at,
+            superseded_by=view.superseded_by,
+            retry_of=view.retry_of,
+            links=JobLinks(
+                self=f"/api/v1/jobs/{view.id}",
+                events=f"/api/v1/jobs/{view.id}/events",
+                cancel=f"/api/v1/jobs/{view.id}/cancel",
+            ),
+        )
+
+
+class JobEventRead(BaseModel):
+    """The `data:` of a frame. Which members follow `at` depends on the event's name."""
+
+    job_id: UUID
+    seq: int | None = Field(default=None, description="Absent on live hints.")
+    at: UtcTime | None = None
+    queue_position: int | None = None
+    eta_s: int | None = None
+    attempt: int | None = None
+    next_attempt_at: UtcTime | None = None
+    progress: Progress | None = None
+    error: dict[str, Any] | None = None
+    artifact: ArtifactRead | None = None
+    job: JobRead | None = Field(default=None, description="On terminal events: the whole job.")

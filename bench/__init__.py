@@ -1,0 +1,1 @@
+"""Benchmarks that print a peer beside us, in one run, as a ratio."""

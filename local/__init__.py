@@ -1,0 +1,1 @@
+"""The embedded stack for one machine: PostgreSQL and Valkey from wheels, one supervisor."""

@@ -1,0 +1,1 @@
+"""The life of a job. Nothing outside this package writes `jobs.status`."""

@@ -1,0 +1,196 @@
+"""Accepting work: the job row, its input and its first event, in the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from core.database import Steps, bind
+from core.ids import new_id
+from core.kind import Kind, Lane
+from models.job import TERMINAL, Status
+from services.idempotency import KEY_WAIT_S as KEY_WAIT_S
+from services.idempotency import IdempotencyKey as IdempotencyKey
+from services.idempotency import take_key as take_key
+from services.jobs.errors import JobNotFinished, JobNotFound, KindGone, TooManyJobs
+from services.jobs.views import INPUT_INLINE, UNKNOWN_PACE, JobView, Pace
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """What a request asks for.
+
+    Attributes:
+        input: the validated request as JSON values.
+        deadline_s: seconds from now by which the job must have ended.
+        start_within_s: seconds from now by which it must have started.
+        trace: W3C `traceparent` of the request.
+    """
+
+    kind: Kind[Any, Any]
+    input: dict[str, Any]
+    tags: list[str] = field(default_factory=list)
+    deadline_s: float | None = None
+    start_within_s: float | None = None
+    retry_of: UUID | None = None
+    trace: str | None = None
+
+
+#: Completes a job from rows of its owner, in the transaction that writes it.
+Fill = Callable[[NewJob], Steps[NewJob]]
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """Which job the request led to. `replayed`: an earlier request with its key had made it."""
+
+    job_id: UUID
+    lane: Lane
+    #: The new job; None where a replay or a retry has to read it.
+    view: JobView | None = None
+    replayed: bool = False
+
+
+_SUBMIT = text("""
+WITH job AS (
+    INSERT INTO jobs (id, owner_id, kind, lane, status, seq, max_attempts, tags, retry_of, trace,
+                      deadline_at, start_by)
+    SELECT :id, :owner, :kind, :lane, 'queued', 1, :max_attempts, :tags, :retry_of, :trace,
+           now() + make_interval(secs => :deadline_s), now() + make_interval(secs => :start_s)
+    WHERE (SELECT count(*) FROM (SELECT FROM jobs WHERE owner_id = :owner AND finished_at IS NULL
+                                 LIMIT :quota) unfinished) < :quota
+    RETURNING id, owner_id, lane, ready_at, created_at, deadline_at, start_by
+), place AS (
+    SELECT *, queue_rank(lane, ready_at, id) AS queue_position FROM job
+), payload AS (
+    INSERT INTO job_payloads (job_id, owner_id, input, input_size)
+    SELECT id, owner_id, CAST(:input AS jsonb), :input_size FROM job
+), event AS (
+    INSERT INTO job_events (job_id, owner_id, seq, type, data)
+    SELECT id, owner_id, 1, 'job.queued',
+           jsonb_build_object('queue_position', queue_position, 'eta_s',
+               round(CAST(:usual_s AS float8)
+                     * (1 + (queue_position - 1) / CAST(:slots AS float8))))
+    FROM place
+)
+SELECT created_at, deadline_at, start_by, queue_position FROM place
+""")
+
+
+def submit(
+    owner_id: UUID,
+    new: NewJob,
+    *,
+    quota: int | None,
+    key: IdempotencyKey | None = None,
+    pace: Pace = UNKNOWN_PACE,
+    fill: Fill | None = None,
+) -> Steps[Submitted]:
+    """Write a job, its input and `job.queued`; the caller commits, then publishes.
+
+    Args:
+        quota: unfinished jobs that the owner may have, or None for no limit.
+        pace: what is known of the lanes, for the estimate in `job.queued`.
+        fill: see `Fill`; a replay does without it.
+
+    Raises:
+        TooManyJobs: the owner has `quota` unfinished jobs.
+        KeyReused, KeyInFlight: see `take_key`.
+    """
+    job_id = new_id()
+    if key is not None:
+        resource = yield from take_key(owner_id, key, 202, job_id)
+        if resource != job_id:
+            return Submitted(resource, new.kind.lane, replayed=True)
+    if fill is not None:
+        new = yield from fill(new)
+    body = json.dumps(new.input, separators=(",", ":")).encode()
+    made = yield bind(
+        _SUBMIT,
+        id=job_id,
+        owner=owner_id,
+        kind=new.kind.name,
+        lane=new.kind.lane.value,
+        max_attempts=new.kind.max_attempts,
+        tags=new.tags,
+        retry_of=new.retry_of,
+        trace=new.trace,
+        deadline_s=new.deadline_s,
+        start_s=new.start_within_s,
+        input=body.decode(),
+        input_size=len(body),
+        quota=quota if quota is not None else 2**31,
+        usual_s=pace.seconds.get(new.kind.name),
+        slots=max(1, pace.slots.get(new.kind.lane, 1)),
+    )
+    row = made.first()
+    if row is None:
+        raise TooManyJobs(retry_after_s=5)
+    return Submitted(job_id, new.kind.lane, _view_of_new(job_id, new, len(body), row))
+
+
+def _view_of_new(job_id: UUID, new: NewJob, input_size: int, row: Row[Any]) -> JobView:
+    """What `views.read` would say of the job just written."""
+    return JobView(
+        id=job_id,
+        kind=new.kind.name,
+        lane=new.kind.lane.value,
+        status=Status.QUEUED,
+        seq=1,
+        max_attempts=new.kind.max_attempts,
+        tags=new.tags,
+        input=new.input if input_size <= INPUT_INLINE else None,
+        input_size=input_size,
+        retry_of=new.retry_of,
+        **row._mapping,
+    )
+
+
+_READ_FOR_RETRY = text("""
+SELECT j.status, j.kind, j.tags, p.input FROM jobs j JOIN job_payloads p ON p.job_id = j.id
+WHERE j.id = :id AND j.owner_id = :owner
+""")
+
+
+def retry(
+    owner_id: UUID,
+    job_id: UUID,
+    kinds: dict[str, Kind[Any, Any]],
+    *,
+    quota: int | None,
+    key: IdempotencyKey | None = None,
+    pace: Pace = UNKNOWN_PACE,
+    deadline_s: float | None = None,
+    start_within_s: float | None = None,
+    trace: str | None = None,
+) -> Steps[Submitted]:
+    """Submit the input of an ended job again, as a new job that names the old one.
+
+    Deadline and start-by time are the new request's own; the old ones have passed.
+
+    Raises:
+        JobNotFound, JobNotFinished, TooManyJobs, KeyReused, KeyInFlight.
+    """
+    old = (yield bind(_READ_FOR_RETRY, id=job_id, owner=owner_id)).first()
+    if old is None:
+        raise JobNotFound
+    if old.status not in TERMINAL:
+        raise JobNotFinished
+    if old.kind not in kinds:
+        raise KindGone
+    new = NewJob(
+        kinds[old.kind],
+        old.input,
+        list(old.tags),
+        deadline_s=deadline_s,
+        start_within_s=start_within_s,
+        retry_of=job_id,
+        trace=trace,
+    )
+    submitted: Submitted = yield from submit(owner_id, new, quota=quota, key=key, pace=pace)
+    return submitted

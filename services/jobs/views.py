@@ -1,0 +1,242 @@
+"""Reading jobs: one, a page, their events, and how long such jobs take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from core.database import Steps, bind
+from models.job import Status
+from services.jobs.errors import JobNotFound
+
+#: Inputs and results above these sizes are left out where many jobs travel. Bytes.
+INPUT_INLINE = 64 * 1024
+RESULT_INLINE = 256 * 1024
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job as its owner sees it."""
+
+    id: UUID
+    kind: str
+    lane: str
+    status: Status
+    seq: int
+    max_attempts: int
+    tags: list[str]
+    created_at: datetime
+    input_size: int
+    attempt: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    expires_at: datetime | None = None
+    deadline_at: datetime | None = None
+    start_by: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    superseded_by: UUID | None = None
+    retry_of: UUID | None = None
+    input: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
+    result_size: int | None = None
+    error: dict[str, Any] | None = None
+    progress: dict[str, Any] | None = None
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+    queue_position: int | None = None
+    #: Seconds that the present attempt has run.
+    running_s: float | None = None
+
+
+_VIEW = """
+SELECT j.id, j.kind, j.lane, j.status, j.seq, j.attempt, j.max_attempts, j.tags, j.created_at,
+    j.started_at, j.finished_at, j.expires_at, j.deadline_at, j.start_by, j.cancel_requested_at,
+    j.superseded_by, j.retry_of,
+    CASE WHEN p.input_size <= :input_max THEN p.input END AS input, p.input_size,
+    CASE WHEN p.result_size <= :result_max THEN p.result END AS result, p.result_size, p.error,
+    r.progress,
+    coalesce((SELECT jsonb_agg(jsonb_build_object('id', a.id, 'name', a.name, 'media_type',
+        a.media_type, 'size_bytes', a.size_bytes, 'sha256', a.sha256,
+        'expires_at', least(a.expires_at, j.expires_at)) ORDER BY a.created_at, a.id)
+        FROM artifacts a WHERE a.job_id = j.id AND a.missing_at IS NULL), '[]') AS artifacts,
+    CASE WHEN j.status = 'queued' THEN queue_rank(j.lane, j.ready_at, j.id) END AS queue_position,
+    CASE WHEN j.status = 'running' THEN extract(epoch FROM now() - (
+        SELECT max(started_at) FROM job_attempts t WHERE t.job_id = j.id))::float8 END AS running_s
+FROM jobs j JOIN job_payloads p ON p.job_id = j.id LEFT JOIN job_runs r ON r.job_id = j.id
+"""
+
+_ONE = text(_VIEW + "WHERE j.id = :id AND j.owner_id = :owner")
+_MANY = text(_VIEW + "WHERE j.id = ANY(:ids)")
+
+
+def _view(row: Row[Any]) -> JobView:
+    return JobView(**{**row._mapping, "status": Status(row.status)})
+
+
+def read(owner_id: UUID, job_id: UUID, *, whole: bool = False) -> Steps[JobView]:
+    """One job of its owner.
+
+    Args:
+        whole: with input and result of any size.
+
+    Raises:
+        JobNotFound
+    """
+    top = 2**31 - 1
+    row = (
+        yield bind(
+            _ONE,
+            id=job_id,
+            owner=owner_id,
+            input_max=top if whole else INPUT_INLINE,
+            result_max=top if whole else RESULT_INLINE,
+        )
+    ).first()
+    if row is None:
+        raise JobNotFound
+    return _view(row)
+
+
+def read_many(job_ids: Sequence[UUID]) -> Steps[dict[UUID, JobView]]:
+    """Several jobs, for their terminal events; the caller has checked who may see them."""
+    bound = bind(_MANY, ids=list(job_ids), input_max=INPUT_INLINE, result_max=RESULT_INLINE)
+    return {row.id: _view(row) for row in (yield bound).all()}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which jobs a list shows; None means any."""
+
+    kind: str | None = None
+    status: Status | None = None
+    tag: str | None = None
+    oldest_first: bool = False
+
+
+def page(
+    owner_id: UUID, which: Filter, *, limit: int, offset: int
+) -> Steps[tuple[list[JobView], int]]:
+    """A page of the owner's jobs, newest first, and how many there are in all."""
+    conditions = "owner_id = :owner"
+    values: dict[str, Any] = {"owner": owner_id}
+    if which.kind is not None:
+        conditions, values["kind"] = conditions + " AND kind = :kind", which.kind
+    if which.status is not None:
+        conditions, values["status"] = conditions + " AND status = :status", which.status.value
+    if which.tag is not None:
+        conditions, values["tag"] = conditions + " AND :tag = ANY(tags)", which.tag
+    order = "id" if which.oldest_first else "id DESC"
+    # put together from the constants above; values are always bound
+    rows = f"FROM jobs WHERE {conditions}"
+    total = (yield bind(text(f"SELECT count(*) {rows}"), **values)).scalar_one()
+    ids = text(f"SELECT id {rows} ORDER BY {order} LIMIT :limit OFFSET :offset")
+    found = (yield bind(ids, **values, limit=limit, offset=offset)).scalars().all()
+    views = yield from read_many(found)
+    return [views[job_id] for job_id in found if job_id in views], int(total)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One numbered line of a job's log."""
+
+    job_id: UUID
+    seq: int
+    type: str
+    data: dict[str, Any]
+    at: datetime
+
+
+_EVENTS = text("""
+SELECT e.job_id, e.seq, e.type, e.data, e.at
+FROM unnest(CAST(:ids AS uuid[]), CAST(:seqs AS integer[])) AS known (job_id, seq)
+JOIN job_events e ON e.job_id = known.job_id AND e.seq > known.seq
+ORDER BY e.job_id, e.seq LIMIT :limit
+""")
+
+
+def events_after(known: Sequence[tuple[UUID, int]], *, limit: int = 1000) -> Steps[list[Event]]:
+    """What the logs of these jobs hold past the given numbers, in order."""
+    bound = bind(
+        _EVENTS, ids=[job_id for job_id, _ in known], seqs=[seq for _, seq in known], limit=limit
+    )
+    return [Event(**row._mapping) for row in (yield bound).all()]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the lanes work: slots by lane, and seconds that a job takes by kind."""
+
+    slots: dict[str, int]
+    seconds: dict[str, float]
+
+    def eta_s(self, job: JobView) -> int | None:
+        """Seconds until the job should have ended, or None where nothing is known."""
+        usual = self.seconds.get(job.kind)
+        if job.status == Status.RUNNING and job.running_s is not None:
+            done = (job.progress or {}).get("fraction") or 0.0
+            if done >= 0.05:
+                return round(job.running_s * (1 - done) / done)
+            return None if usual is None else round(max(0.0, usual - job.running_s))
+        if job.status == Status.QUEUED and job.queue_position:
+            return self.wait_s(job.kind, job.lane, job.queue_position)
+        return None
+
+    def wait_s(self, kind: str, lane: str, position: int) -> int | None:
+        """Seconds until a queued job should have ended, as if all before it were of its kind."""
+        usual = self.seconds.get(kind)
+        if usual is None:
+            return None
+        return round(usual * (1 + (position - 1) / max(1, self.slots.get(lane, 1))))
+
+
+UNKNOWN_PACE = Pace({}, {})
+
+_SLOTS = text("""
+SELECT lane, sum(slots)::int AS slots FROM workers
+WHERE ended_at IS NULL AND beat_at > now() - interval '30 seconds' GROUP BY lane
+""")
+
+#: Mean over the newest of each kind: enough to smooth, few enough to follow a change.
+_SECONDS = text("""
+SELECT k.kind, avg(extract(epoch FROM t.ended_at - t.started_at))::float8 AS seconds
+FROM unnest(CAST(:kinds AS text[])) AS k (kind)
+CROSS JOIN LATERAL (SELECT id FROM jobs WHERE kind = k.kind AND status = 'succeeded'
+                    ORDER BY finished_at DESC LIMIT 30) j
+JOIN job_attempts t ON t.job_id = j.id AND t.outcome = 'succeeded' GROUP BY k.kind
+""")
+
+
+def pace(kinds: Sequence[str]) -> Steps[Pace]:
+    """Measure the pace of all lanes, as role `engine`."""
+    slots = {row.lane: row.slots for row in (yield _SLOTS).all()}
+    seconds = {row.kind: row.seconds for row in (yield bind(_SECONDS, kinds=list(kinds))).all()}
+    return Pace(slots, seconds)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where a queued job stands in its lane, from 1."""
+
+    job_id: UUID
+    kind: str
+    lane: str
+    position: int
+
+
+# One scan of the queue, whoever asks and for how many.
+_POSITIONS = text("""
+SELECT id AS job_id, kind, lane, position FROM (
+    SELECT id, kind, lane, (row_number() OVER (PARTITION BY lane ORDER BY ready_at, id))::int
+        AS position
+    FROM jobs WHERE status = 'queued') queue
+WHERE id = ANY(:ids) AND position <= 1000
+""")
+
+
+def positions(job_ids: Sequence[UUID]) -> Steps[list[Spot]]:
+    """Where those of the jobs stand that wait in a queue, as role `engine`."""
+    return [Spot(**row._mapping) for row in (yield bind(_POSITIONS, ids=list(job_ids))).all()]

@@ -1,0 +1,134 @@
+"""What every test may ask for: real stores, the API on a socket, users, a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+import uvicorn
+
+from core.settings import get_settings
+from local.ports import free_port
+from tests import stack
+from tests.stack import Child, Stores
+
+# Plugins and imports may make Celery read its configuration while tests are collected; no
+# store is up then, and nothing connects to this one.
+os.environ.setdefault("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+
+
+@pytest.fixture(scope="session")
+def stores() -> Iterator[Stores]:
+    """One Postgres and one Valkey for the tests of this process."""
+    with stack.stores() as made:
+        before = dict(os.environ)
+        os.environ.update(made.env())
+        get_settings.cache_clear()
+        yield made
+        os.environ.clear()
+        os.environ.update(before)
+        get_settings.cache_clear()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn inside the test's own event loop; signals stay pytest's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@pytest_asyncio.fixture(scope="session")
+async def server(stores: Stores) -> AsyncIterator[str]:
+    """The API on a real socket, in this process; its address."""
+    from api.app import create_app
+
+    port = free_port()
+    config = uvicorn.Config(
+        create_app(), host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=2
+    )
+    running = _Server(config)
+    task = asyncio.create_task(running.serve())
+    while not running.started:
+        assert not task.done(), task.exception()
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    running.should_exit = True
+    await task
+
+
+@dataclass
+class User:
+    """Somebody who has signed up, with a client that carries the token."""
+
+    id: str
+    email: str
+    password: str
+    tokens: dict[str, Any]
+    http: httpx2.AsyncClient
+
+
+_numbers = itertools.count(1)
+
+
+@pytest_asyncio.fixture
+async def http(server: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client without a token."""
+    async with httpx2.AsyncClient(base_url=server, timeout=30) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def sign_up(server: str, http: httpx2.AsyncClient) -> AsyncIterator[Any]:
+    """Make users: `await sign_up()`."""
+    clients = []
+
+    async def make() -> User:
+        email = f"rv{next(_numbers)}-{os.getpid()}@example.com"
+        body = {"email": email, "password": "correct horse battery"}
+        answer = await http.post("/api/v1/auth/signup", json=body)
+        assert answer.status_code == 201, answer.text
+        data = answer.json()["data"]
+        client = httpx2.AsyncClient(
+            base_url=server,
+            timeout=30,
+            headers={"Authorization": f"Bearer {data['access_token']}"},
+        )
+        clients.append(client)
+        return User(data["user"]["id"], email, body["password"], data, client)
+
+    yield make
+    for client in clients:
+        await client.aclose()
+
+
+@pytest_asyncio.fixture
+async def user(sign_up: Any) -> User:
+    """One user."""
+    made: User = await sign_up()
+    return made
+
+
+@pytest.fixture(scope="session")
+def compute_worker(stores: Stores) -> Iterator[Child]:
+    """A worker of the compute lane, shared by the tests that only need work to be done."""
+    child = stack.worker(stores)
+    stack.entered(stores, child)
+    yield child
+    child.stop()
+
+
+@pytest.fixture(scope="session")
+def housekeeper(stores: Stores) -> Iterator[Child]:
+    """The lifeline, shared likewise."""
+    child = stack.housekeeping(stores)
+    yield child
+    child.stop()

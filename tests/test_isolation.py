@@ -1,0 +1,254 @@
+"""Who may do what: every route for everybody.
+
+A route of the OpenAPI that has no row in `ROUTES` fails a test. A row says what each of four
+callers gets; `prepare` makes the things in its path as the owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from core.ids import new_id
+from services.tokens import KeyRing
+from tests.artifacts import make_artifact
+from tests.conftest import User
+from tests.stack import Stores
+from tests.trips import Trips, stop
+
+JOB = "/api/v1/jobs/{job_id}"
+A_TRIP = "/api/v1/trips/{trip_id}"
+A_STOP = A_TRIP + "/stops/{stop_id}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one route answers to {nobody, an expired token, a stranger, the owner}."""
+
+    nobody: int = 401
+    expired: int = 401
+    stranger: int = 200
+    owner: int = 200
+    prepare: Callable[[User], Awaitable[dict[str, str]]] | None = None
+    body: Any = None
+    query: str = ""
+
+
+def public(status: int = 200, body: Any = None) -> Row:
+    """The same for everybody: listed here, or a test fails."""
+    return Row(status, status, status, status, body=body)
+
+
+def owned(
+    status: int, prepare: Callable[[User], Awaitable[dict[str, str]]], body: Any = None
+) -> Row:
+    """One thing of the owner's: absent for strangers."""
+    return Row(stranger=404, owner=status, prepare=prepare, body=body)
+
+
+def own_list(status: int = 200, body: Any = None, query: str = "") -> Row:
+    """The caller's own things, whoever calls."""
+    return Row(stranger=status, owner=status, body=body, query=query)
+
+
+async def a_user_id(owner: User) -> dict[str, str]:
+    return {"user_id": owner.id}
+
+
+async def a_session(owner: User) -> dict[str, str]:
+    listed = (await owner.http.get("/api/v1/auth/sessions")).json()["data"]
+    return {"session_id": listed[0]["id"]}
+
+
+TRIP = {
+    "start": {"name": "Sydney", "lat": -33.87, "lon": 151.21},
+    "end": "start",
+    "stops": [
+        {"id": "a", "name": "Orange", "lat": -33.28, "lon": 149.1},
+        {"id": "b", "name": "Dubbo", "lat": -32.24, "lon": 148.6},
+    ],
+    "depart_at": "2026-03-01T08:00:00+11:00",
+}
+
+
+async def a_job(owner: User) -> dict[str, str]:
+    answer = await owner.http.post("/api/v1/routes", json=TRIP)
+    assert answer.status_code == 202, answer.text
+    return {"job_id": answer.json()["data"]["id"]}
+
+
+async def an_ended_job(owner: User) -> dict[str, str]:
+    made = await a_job(owner)
+    answer = await owner.http.post(f"/api/v1/jobs/{made['job_id']}/cancel")
+    assert answer.json()["data"]["status"] == "cancelled"
+    return made
+
+
+async def an_artifact(owner: User) -> dict[str, str]:
+    made = await asyncio.to_thread(make_artifact, UUID(owner.id))
+    return {"artifact_id": str(made)}
+
+
+async def a_trip(owner: User) -> dict[str, str]:
+    return {"trip_id": await Trips(owner).make()}
+
+
+async def a_stop(owner: User) -> dict[str, str]:
+    trips = Trips(owner)
+    trip_id = await trips.make("Gosford")
+    return {"trip_id": trip_id, "stop_id": (await trips.stops(trip_id))[0]["id"]}
+
+
+UNKNOWN = {"email": "nobody@example.com", "password": "wrong password"}
+
+ROUTES: dict[tuple[str, str], Row] = {
+    ("GET", "/livez"): public(),
+    ("GET", "/readyz"): public(),
+    ("GET", "/.well-known/jwks.json"): public(),
+    # sign-in
+    ("POST", "/api/v1/auth/signup"): public(422, {}),
+    ("POST", "/api/v1/auth/login"): public(401, UNKNOWN),
+    ("POST", "/api/v1/auth/refresh"): public(401, {"refresh_token": "unknown"}),
+    ("POST", "/api/v1/auth/logout"): own_list(204),
+    ("GET", "/api/v1/auth/me"): own_list(),
+    ("GET", "/api/v1/auth/sessions"): own_list(),
+    ("DELETE", "/api/v1/auth/sessions/{session_id}"): owned(204, a_session),
+    ("GET", "/api/v1/users/{user_id}"): owned(200, a_user_id),
+    # jobs
+    ("POST", "/api/v1/routes"): own_list(202, TRIP),
+    ("GET", "/api/v1/matrix"): own_list(query="?points=-33.87,151.21;-33.28,149.1"),
+    ("GET", "/api/v1/jobs"): own_list(),
+    ("GET", JOB): owned(200, a_job),
+    ("GET", f"{JOB}/events"): owned(200, a_job),
+    ("POST", f"{JOB}/cancel"): owned(200, a_job),
+    ("POST", f"{JOB}/finish"): owned(202, a_job),
+    ("POST", f"{JOB}/retry"): owned(202, an_ended_job),
+    ("GET", "/api/v1/artifacts/{artifact_id}"): owned(200, an_artifact),
+    # trips
+    ("POST", "/api/v1/trips"): own_list(201, {"title": "Up the coast"}),
+    ("GET", "/api/v1/trips"): own_list(),
+    ("GET", A_TRIP): owned(200, a_trip),
+    ("PATCH", A_TRIP): owned(200, a_trip, {"title": "Down the coast"}),
+    ("DELETE", A_TRIP): owned(204, a_trip),
+    ("POST", f"{A_TRIP}/restore"): owned(200, a_trip),
+    ("GET", f"{A_TRIP}/stops"): owned(200, a_trip),
+    ("POST", f"{A_TRIP}/stops"): owned(201, a_trip, stop()),
+    ("POST", f"{A_TRIP}/stops/bulk"): owned(201, a_trip, {"stops": [stop()]}),
+    ("PUT", f"{A_TRIP}/stop-order"): owned(200, a_trip, {"stop_ids": []}),
+    ("GET", A_STOP): owned(200, a_stop),
+    ("PATCH", A_STOP): owned(200, a_stop, {"position": 1}),
+    ("DELETE", A_STOP): owned(204, a_stop),
+}
+
+
+@pytest_asyncio.fixture
+async def description(http: httpx2.AsyncClient) -> dict[str, Any]:
+    found: dict[str, Any] = (await http.get("/openapi.json")).json()
+    return found
+
+
+class TestEveryRoute:
+    async def test_has_a_row(self, description: dict[str, Any]) -> None:
+        described = {
+            (verb.upper(), path)
+            for path, operations in description["paths"].items()
+            for verb in operations
+        }
+        assert described - ROUTES.keys() == set(), "say in ROUTES who may call these"
+        assert ROUTES.keys() - described == set(), "these are gone"
+
+    async def test_is_guarded_or_public_as_described(self, description: dict[str, Any]) -> None:
+        for (verb, path), row in ROUTES.items():
+            guarded = description["paths"][path][verb.lower()]["security"] != []
+            assert guarded == (row.nobody == 401 and row.owner != 401), (verb, path)
+
+    @pytest.mark.parametrize(("verb", "path"), ROUTES)
+    async def test_answers_each_caller_as_listed(
+        self, verb: str, path: str, callers: Callers
+    ) -> None:
+        row = ROUTES[verb, path]
+        made = await row.prepare(callers.owner) if row.prepare else {}
+        for name in ("nobody", "expired", "stranger", "owner"):
+            address = path.format(**made) + row.query
+            status, problem = await callers.call(name, verb, address, row.body)
+            assert status == getattr(row, name), (name, problem)
+
+    @pytest.mark.parametrize(
+        ("verb", "path"), [key for key, row in ROUTES.items() if row.stranger == 404]
+    )
+    async def test_shows_a_stranger_nothing_but_absence(
+        self, verb: str, path: str, callers: Callers
+    ) -> None:
+        row = ROUTES[verb, path]
+        assert row.prepare is not None
+        made = await row.prepare(callers.owner)
+        _, foreign = await callers.call("stranger", verb, path.format(**made), row.body)
+        absent_ids = {name: str(new_id()) for name in made}
+        _, absent = await callers.call("stranger", verb, path.format(**absent_ids), row.body)
+        assert foreign == absent
+
+    @pytest.mark.parametrize(
+        ("verb", "path"),
+        [
+            (verb, path)
+            for (verb, path), row in ROUTES.items()
+            if row.owner < 400 and row.nobody == 401 and not path.startswith("/api/v1/users/")
+        ],
+    )
+    async def test_below_a_user_id_is_for_that_user(
+        self, verb: str, path: str, callers: Callers
+    ) -> None:
+        row = ROUTES[verb, path]
+        made = await row.prepare(callers.owner) if row.prepare else {}
+        below = path.format(**made).replace("/api/v1/", f"/api/v1/users/{callers.owner.id}/", 1)
+        below += row.query
+        for name, expected in (("nobody", 401), ("stranger", 404), ("owner", row.owner)):
+            status, problem = await callers.call(name, verb, below, row.body)
+            assert status == expected, (name, problem)
+
+
+class Callers:
+    """An owner, and those who are not."""
+
+    def __init__(self, http: httpx2.AsyncClient, owner: User, stranger: User, expired: str) -> None:
+        self.http, self.owner = http, owner
+        self._tokens = {
+            "nobody": None,
+            "expired": expired,
+            "stranger": stranger.tokens["access_token"],
+            "owner": owner.tokens["access_token"],
+        }
+
+    async def call(self, name: str, verb: str, path: str, body: Any) -> tuple[int, Any]:
+        """Status and, of an error, the body without its request id."""
+        token = self._tokens[name]
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        # a stream is not read to its end
+        async with self.http.stream(verb, path, json=body, headers=headers) as answer:
+            problem = None
+            if answer.status_code >= 400:
+                await answer.aread()
+                problem = answer.json()
+                del problem["request_id"]
+            return answer.status_code, problem
+
+
+@pytest_asyncio.fixture
+async def callers(http: httpx2.AsyncClient, sign_up: Any, stores: Stores) -> AsyncIterator[Callers]:
+    import jwt
+
+    owner, stranger = await sign_up(), await sign_up()
+    keys = KeyRing.from_pem(stores.key_file.read_text())
+    claims = jwt.decode(owner.tokens["access_token"], options={"verify_signature": False})
+    claims["exp"] = int(time.time()) - 5
+    headers = {"typ": "at+jwt", "kid": keys.signing_id}
+    expired = jwt.encode(claims, keys.signing, algorithm="EdDSA", headers=headers)
+    yield Callers(http, owner, stranger, expired)

@@ -1,0 +1,114 @@
+"""The worker's parent process: beats, buries children that died, announces a drain."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import suppress
+from uuid import UUID
+
+import psutil
+
+from core.database import Database, Role, perform
+from core.kind import Lane
+from core.log import log
+from core.settings import Settings
+from services.jobs import fleet
+from services.jobs.repair import rescue
+
+#: How often children are counted. Seconds.
+LOOK_EVERY_S = 0.5
+#: How often the incarnation says that it lives. Seconds.
+BEAT_EVERY_S = 5.0
+
+
+class Foreman:
+    """One per worker parent. Its connections are opened per use: children are forked beside it."""
+
+    def __init__(
+        self, settings: Settings, worker_id: UUID, name: str, lane: Lane, slots: int
+    ) -> None:
+        self._settings = settings
+        self._worker_id = worker_id
+        self._name = name
+        self._lane = lane
+        self._slots = slots
+        self._database = Database(settings, Role.ENGINE, pool_size=0)
+        self._children: set[int] = set()
+        self._buried: set[int] = set()
+        self._draining = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="foreman", daemon=True)
+
+    def enter(self) -> None:
+        """Register the incarnation; its predecessors are dead, and what they held is freed."""
+        with self._database.transaction() as session:
+            perform(session, fleet.enter(self._worker_id, self._name, self._lane, self._slots))
+        self._rescue()
+        log.info("worker_entered", worker=self._name, lane=self._lane, slots=self._slots)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def drain(self) -> None:
+        """Called by a signal handler: only sets a flag."""
+        self._draining.set()
+
+    def leave(self) -> None:
+        """Sign off; whatever is still held is free at once."""
+        self._ended.set()
+        with suppress(Exception), self._database.transaction() as session:
+            perform(session, fleet.leave(self._worker_id))
+        with suppress(Exception):
+            self._rescue()
+
+    def _serve(self) -> None:
+        waited, announced = BEAT_EVERY_S, False
+        while not self._ended.wait(LOOK_EVERY_S):
+            waited += LOOK_EVERY_S
+            try:
+                if self._draining.is_set() and not announced:
+                    with self._database.transaction() as session:
+                        perform(session, fleet.drain(self._worker_id))
+                    announced = True
+                self._bury_the_dead()
+                if waited >= BEAT_EVERY_S:
+                    self._beat()
+                    waited = 0.0
+            except Exception as error:
+                log.warning("foreman_round_failed", error=repr(error))
+
+    def _beat(self) -> None:
+        with self._database.transaction(durable=False) as session:
+            alive = perform(session, fleet.beat(self._worker_id, self._slots))
+        if not alive:
+            # a successor of our name has entered, so nothing can be claimed here any more
+            log.error("worker_superseded", worker=self._name)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _bury_the_dead(self) -> None:
+        living, zombies = _children()
+        # a child may live and die between two looks; Celery reaps its zombie seconds later
+        dead = (self._children - living) | (zombies - self._buried)
+        self._children, self._buried = living, zombies
+        if dead:
+            with self._database.transaction() as session:
+                perform(session, fleet.bury(self._worker_id, dead))
+            self._rescue()
+
+    def _rescue(self) -> None:
+        with self._database.transaction() as session:
+            freed = perform(session, rescue(keep_days=self._settings.keep_jobs_days))
+        if freed:
+            log.warning("jobs_rescued", count=len(freed))
+
+
+def _children() -> tuple[set[int], set[int]]:
+    """Process ids of this process's children: those that live, and the zombies."""
+    living, zombies = set[int](), set[int]()
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            dead = child.status() == psutil.STATUS_ZOMBIE
+            (zombies if dead else living).add(child.pid)
+    return living, zombies
