@@ -237,10 +237,21 @@ class ApiChild(Child):
     def ready(self) -> None:
         """Wait until it serves."""
 
-        def answers() -> bool:
-            try:
-                return httpx2.get(f"{self.url}/readyz", timeout=2).status_code == 200
-            except httpx2.HTTPError:
-                return False
+        last = "nothing"
 
-        until(answers, 30, 0.05)
+        def answers() -> bool:
+            nonlocal last
+            assert self.process.poll() is None, f"{self.name} has ended:\n{self.output()[-4000:]}"
+            try:
+                answer = httpx2.get(f"{self.url}/readyz", timeout=2)
+            except httpx2.HTTPError as error:
+                last = repr(error)
+                return False
+            last = answer.text
+            return answer.status_code == 200
+
+        try:
+            until(answers, 30, 0.05)
+        except AssertionError as late:
+            late.add_note(f"{self.name} last said {last}; its log:\n{self.output()[-4000:]}")
+            raise
