@@ -50,10 +50,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a transaction may take. Seconds."""
+    """How long a transaction may take. Seconds.
+
+    Attributes:
+        idle_s: between two statements; less than any lease. A process that is frozen or cut
+            off in the middle of one would otherwise hold its job's row against every rescue.
+    """
 
     statement_s: float = 15.0
     lock_s: float = 5.0
+    idle_s: float = 5.0
 
 
 def _url(settings: Settings, role: Role) -> tuple[str, bool]:
@@ -82,7 +88,8 @@ def _install_hook(session_class: type[Session], limits: Limits) -> None:
     """
     bounds = (
         f"set_config('statement_timeout', '{limits.statement_s * 1000:.0f}', true),"
-        f" set_config('lock_timeout', '{limits.lock_s * 1000:.0f}', true)"
+        f" set_config('lock_timeout', '{limits.lock_s * 1000:.0f}', true),"
+        f" set_config('idle_in_transaction_session_timeout', '{limits.idle_s * 1000:.0f}', true)"
     )
 
     @event.listens_for(session_class, "after_begin")
@@ -223,7 +230,7 @@ async def perform_async(session: AsyncSession, steps: Steps[T]) -> T:
 
 
 #: SQLSTATE classes and codes that say "the database is away or full", not "you are wrong".
-_AWAY = ("08", "53", "57P", "58", "55P03", "40001", "40P01", "25006", "57014")
+_AWAY = ("08", "53", "57P", "58", "55P03", "40001", "40P01", "25006", "25P03", "57014")
 
 
 def store_is_away(error: BaseException) -> bool:

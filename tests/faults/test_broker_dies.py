@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import pytest
@@ -60,6 +62,15 @@ class TestTheBrokerForgets:
         assert any("still queued" in violation for violation in report.violations)
 
 
+@contextmanager
+def _frozen(floor: Floor) -> Iterator[None]:
+    floor.stores.valkey.pause()
+    try:
+        yield
+    finally:
+        floor.stores.valkey.resume()
+
+
 class TestTheBrokerIsFrozen:
     def test_submits_keep_their_speed_and_streams_come_at_most_two_seconds_late(
         self, floor: Floor
@@ -69,15 +80,16 @@ class TestTheBrokerIsFrozen:
         floor.worker()
         client = floor.client(floor.api().url)
         client.timed_submits(10)
-        usual = statistics.median(client.timed_submits(40))
+        # by turns, for whatever else runs on these cores comes and goes
+        usual, frozen = list[float](), list[float]()
+        for _ in range(5):
+            usual += client.timed_submits(12)
+            with _frozen(floor):
+                frozen += client.timed_submits(12)
         (job_id,) = floor.submit(seconds=4, step_s=0.5, owner=client.user_id)
         until(lambda: floor.running([job_id]))
-        floor.stores.valkey.pause()
-        try:
-            frozen = statistics.median(client.timed_submits(40))
+        with _frozen(floor):
             seen = client.follow(job_id)
-        finally:
-            floor.stores.valkey.resume()
         late = [
             arrived - datetime.fromisoformat(event["at"]).timestamp()
             for event, arrived in seen[-3:]
@@ -85,5 +97,6 @@ class TestTheBrokerIsFrozen:
         assert seen[-1][0]["job"]["status"] == "succeeded"
         assert max(late) < 2, late
         # two shared cores: the median is steady, single answers are not
-        assert frozen < max(usual * 1.5, usual + 0.01), (usual, frozen)
+        well, ill = statistics.median(usual), statistics.median(frozen)
+        assert ill < max(well * 1.5, well + 0.01), (well, ill)
         floor.ended(client.accepted)
