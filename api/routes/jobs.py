@@ -25,6 +25,9 @@ from services.jobs.submit import retry as retry_steps
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
+#: When clients come back to a stream that ended early, or all would in one moment. Milliseconds.
+COME_BACK_MS = (500, 3000)
+
 REFUSED: dict[int | str, dict[str, Any]] = {
     409: {
         "$ref": "#/components/responses/Conflict",
@@ -177,11 +180,10 @@ async def stream_job(
     wanted: Annotated[Subscription, Depends(subscribe)],
 ) -> AsyncIterator[JobEventRead | ServerSentEvent]:
     """The job's events: a snapshot, then each event after the given one, to the terminal one."""
-    yield ServerSentEvent(event="job.snapshot", data=wanted.room.render(wanted.job))
+    snapshot = wanted.room.render(wanted.job)
+    # the way back is spread over clients from the start: a server that is killed says no more
+    come_back_ms = random.randint(*COME_BACK_MS)  # noqa: S311
+    yield ServerSentEvent(event="job.snapshot", data=snapshot, retry=come_back_ms)
     async for frame in wanted.room.hub.frames(wanted.follower):
         number = None if frame.seq is None else str(frame.seq)
         yield ServerSentEvent(id=number, event=frame.type, data=frame.data)
-        if frame.terminal:
-            return
-    # spread the return of the clients, or they all come back in one moment
-    yield ServerSentEvent(retry=random.randint(500, 3000), comment="resume")  # noqa: S311

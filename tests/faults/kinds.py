@@ -48,7 +48,7 @@ class Rest(BaseModel):
 
 
 NAP = Kind("nap", Nap, Rest, lane=Lane.COMPUTE, time_limit_s=60, improves=True)
-DOZE = Kind("doze", Nap, Rest, lane=Lane.IO, time_limit_s=60)
+DOZE = Kind("doze", Nap, Rest, lane=Lane.IO, time_limit_s=60, improves=True)
 BLINK = Kind("blink", Nap, Rest, lane=Lane.COMPUTE, time_limit_s=1)
 
 
