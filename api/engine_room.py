@@ -205,6 +205,7 @@ class Acceptance:
                 quota=self.quota,
                 key=self.key(content),
                 pace=self.room.hub.pace,
+                admit=self.room.publisher.able,
                 fill=fill,
             )
         )
@@ -235,8 +236,10 @@ class Acceptance:
         owner_id, databases = self.user.id, self.process.databases
         async with databases.app.transaction(owner_id) as session:
             submitted = await perform_async(session, steps)
-        if not submitted.replayed:
-            self.room.publisher.lane_changed(submitted.lane)
+        if submitted.message is not None:
+            self.room.publisher.admitted(submitted.message)
+        elif not submitted.replayed:
+            self.room.publisher.job_waits(submitted.lane)
         view, headers = submitted.view, dict[str, str]()
         if submitted.replayed:
             headers["Idempotent-Replayed"] = "true"

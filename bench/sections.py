@@ -19,6 +19,9 @@ from tests.stack import Child, until
 CONNECTIONS = 16
 STARTED = """SELECT extract(epoch FROM min(at)) FROM job_events
 WHERE job_id = %s AND type = 'job.started'"""
+ENDED = "SELECT finished_at IS NOT NULL FROM jobs WHERE id = %s"
+#: What a single job is left alone for. Seconds.
+PAUSE_S = 0.06
 
 Figures = dict[str, Any]
 
@@ -94,23 +97,25 @@ def frozen_broker(rig: Rig, seconds: float = 6) -> Figures:
 
 
 def start_latency(rig: Rig, count: int = 200) -> Figures:
-    """(c) From the submit to the start of the run, one job at a time, beside bare Celery."""
+    """(c) From the submit to the start of the run, one job at a time, beside bare Celery.
+
+    Both are left alone meanwhile: whoever looks every few milliseconds measures the looking.
+    """
     token = rig.token()
     rig.worker()
-
-    def happened(query: str, *values: str) -> float:
-        return float(until(lambda: rig.stores.one(query, *values), 10, 0.002))
+    submit = request("POST", "/api/v1/routes", token, TRIP)
 
     async def ours() -> list[float]:
-        connection, found = await Connection.open(rig.api.port), []
+        connection, sent = await Connection.open(rig.api.port), dict[str, float]()
         for _ in range(count):
-            sent = time.time()
-            _, body, _ = await connection.ask(request("POST", "/api/v1/routes", token, TRIP))
+            began = time.time()
+            _, body, _ = await connection.ask(submit)
             job_id = body.split(b'"id":"')[1][:36].decode()
-            found.append(happened(STARTED, job_id) - sent)
-            happened("SELECT extract(epoch FROM finished_at) FROM jobs WHERE id = %s", job_id)
+            sent[job_id] = began
+            await asyncio.sleep(PAUSE_S)
+            until(lambda one=job_id: rig.stores.one(ENDED, one), 10, PAUSE_S)  # type: ignore[misc]
         await connection.close()
-        return found
+        return [float(rig.stores.one(STARTED, job_id)) - at for job_id, at in sent.items()]
 
     mine = asyncio.run(ours())[20:]
     rig.plain_worker()
@@ -120,7 +125,8 @@ def start_latency(rig: Rig, count: int = 200) -> Figures:
     sender, results = Celery(broker=url), redis.Redis.from_url(url)
     for number in range(count):
         sender.send_task("plain.started", [time.time()], queue="plain")
-        until(lambda n=number: results.llen("plain:starts") == n + 1, 10, 0.002)
+        time.sleep(PAUSE_S)
+        until(lambda n=number: results.llen("plain:starts") == n + 1, 10, PAUSE_S)  # type: ignore[misc]
     bare = [float(value) for value in results.lrange("plain:starts", 20, -1)]  # type: ignore[union-attr]
     sender.close()
     return {

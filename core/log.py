@@ -68,4 +68,6 @@ def configure_logging(settings: Settings, process: str) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "celery", "celery.task"):
         logging.getLogger(name).handlers[:] = []
         logging.getLogger(name).propagate = True
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    # one line for each request and each attempt is ours, with the ids; theirs says it again
+    for name in ("uvicorn.access", "celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)

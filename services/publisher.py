@@ -10,7 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 import redis
-from kombu.exceptions import OperationalError as BrokerError
+from kombu.exceptions import KombuError
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
@@ -23,6 +23,11 @@ from services.jobs.admission import Message, admit, unadmit
 
 #: Hints kept while the thread is busy; more are dropped, for the hub sweeps Postgres anyway.
 HINTS_KEPT = 10_000
+#: Messages kept likewise; more are dropped, and sent by housekeeping.
+MESSAGES_KEPT = 1000
+#: A lane that was found full is looked at so much later again: who makes room looks at once,
+#: and a storm of submits to a full lane costs ten looks a second. Seconds.
+FULL_S = 0.1
 #: After a failure the broker is left alone so long, twice as long after the next, up to the
 #: cap: making a client costs the process more than it gains. Seconds.
 PAUSE_S = 1.0
@@ -56,6 +61,8 @@ class CeleryBroker:
         options |= {
             "socket_timeout": BROKER_TIMEOUT_S,
             "socket_connect_timeout": BROKER_TIMEOUT_S,
+            # kombu would try again for four seconds, and its caller with it
+            "max_retries": 0,
         }
         self._connection = celery_app.connection_for_write(redis_url, transport_options=options)
         self._producer = celery_app.amqp.Producer(self._connection, auto_declare=False)
@@ -104,6 +111,9 @@ class Publisher:
         self._connect = connect
         self._broker: Broker | None = None
         self._lanes: set[Lane] = set()
+        self._waiting: set[Lane] = set()
+        self._full_until: dict[Lane, float] = {}
+        self._messages: list[Message] = []
         self._hints: dict[str, None] = {}
         self._wanted = threading.Condition()
         self._closing = False
@@ -112,8 +122,26 @@ class Publisher:
         self._thread = threading.Thread(target=self._serve, name="publisher", daemon=True)
         self._thread.start()
 
-    def lane_changed(self, lane: Lane) -> None:
-        """The lane has a new job, or room for one. Never blocks."""
+    @property
+    def able(self) -> bool:
+        """Whether a message would go out at once, as far as this process knows."""
+        return time.monotonic() >= self._paused_until and len(self._messages) < MESSAGES_KEPT
+
+    def admitted(self, message: Message) -> None:
+        """Send the message of a job that was admitted in the commit just made. Never blocks."""
+        with self._wanted:
+            if len(self._messages) < MESSAGES_KEPT:
+                self._messages.append(message)
+            self._wanted.notify()
+
+    def job_waits(self, lane: Lane) -> None:
+        """The lane has a job more that is not admitted. Never blocks."""
+        with self._wanted:
+            self._waiting.add(lane)
+            self._wanted.notify()
+
+    def room_made(self, lane: Lane) -> None:
+        """The lane may have room for a job more. Never blocks."""
         with self._wanted:
             self._lanes.add(lane)
             self._wanted.notify()
@@ -136,24 +164,43 @@ class Publisher:
     def _serve(self) -> None:
         while True:
             with self._wanted:
-                self._wanted.wait_for(lambda: self._lanes or self._hints or self._closing)
-                lanes, self._lanes = self._lanes, set()
+                while not (closing := self._closing) and not self._anything():
+                    self._wanted.wait(self._idle_s())
+                lanes, self._lanes = self._lanes | self._due(), set()
+                self._waiting -= lanes
                 hints, self._hints = self._hints, {}
-                if self._closing and not lanes and not hints:
-                    break
+                messages, self._messages = self._messages, []
             if time.monotonic() < self._paused_until:
-                continue  # dropped: the hub sweeps, and housekeeping admits once a second
-            self._attempt(lanes, hints)
+                take_back(self._database, messages)  # housekeeping sends, the hub sweeps
+            elif lanes or hints or messages:
+                self._attempt(lanes, hints, messages)
+            if closing and not self._anything():
+                break
         if self._broker is not None:
             self._broker.close()
 
-    def _attempt(self, lanes: set[Lane], hints: dict[str, None]) -> None:
+    def _anything(self) -> bool:
+        return bool(self._lanes or self._hints or self._messages or self._due())
+
+    def _due(self) -> set[Lane]:
+        now = time.monotonic()
+        return {lane for lane in self._waiting if now >= self._full_until.get(lane, 0.0)}
+
+    def _idle_s(self) -> float | None:
+        """Seconds until a lane that was full is looked at again, if anybody waits there."""
+        due = [self._full_until[lane] for lane in self._waiting if lane in self._full_until]
+        return max(0.0, min(due) - time.monotonic()) if due else None
+
+    def _attempt(self, lanes: set[Lane], hints: dict[str, None], messages: list[Message]) -> None:
         try:
             broker = self._broker = self._broker or self._connect()
+            if messages:
+                send(self._database, broker, messages)
             if hints:
                 broker.hint(hints)
             for lane in lanes:
-                publish_admitted(self._database, broker, lane)
+                if not publish_admitted(self._database, broker, lane):
+                    self._full_until[lane] = time.monotonic() + FULL_S
             self._pause_s = PAUSE_S
         except Exception as error:
             self._paused_until = time.monotonic() + self._pause_s
@@ -161,8 +208,33 @@ class Publisher:
             broken, self._broker = self._broker, None
             if broken is not None:
                 broken.close()
-            expected = isinstance(error, BrokerError | RedisError | OSError)
+            expected = isinstance(error, KombuError | RedisError | OSError)
             log.warning("publish_failed", error=repr(error), exc_info=not expected)
+
+
+def send(database: Database, broker: Broker, messages: list[Message]) -> None:
+    """Send the messages of admitted jobs.
+
+    Raises:
+        Exception: the broker's; the admissions are taken back first where Postgres answers.
+    """
+    try:
+        broker.send(messages)
+    except Exception:
+        # some may have gone out; a message sent twice finds nothing to claim
+        take_back(database, messages)
+        raise
+
+
+def take_back(database: Database, messages: list[Message]) -> None:
+    """Take back admissions whose messages are not sent; where that fails, patience ends them."""
+    if not messages:
+        return
+    try:
+        with database.transaction(durable=False) as session:
+            perform(session, unadmit([message.job_id for message in messages]))
+    except Exception as error:
+        log.warning("admissions_not_taken_back", count=len(messages), error=repr(error))
 
 
 def publish_admitted(database: Database, broker: Broker, lane: Lane) -> int:
@@ -177,13 +249,6 @@ def publish_admitted(database: Database, broker: Broker, lane: Lane) -> int:
     # no number that anybody hears of: losing this commit only sends a message twice
     with database.transaction(durable=False) as session:
         messages = perform(session, admit(lane))
-    if not messages:
-        return 0
-    try:
-        broker.send(messages)
-    except Exception:
-        # some may have gone out; a message sent twice finds nothing to claim
-        with suppress(Exception), database.transaction(durable=False) as session:
-            perform(session, unadmit([message.job_id for message in messages]))
-        raise
+    if messages:
+        send(database, broker, messages)
     return len(messages)

@@ -93,7 +93,7 @@ def live(
     finally:
         here.attendant.leave(run)
         here.publisher.jobs_changed([job_id])
-        here.publisher.lane_changed(kind.lane)
+        here.publisher.room_made(kind.lane)
     log.info(
         "attempt_ended",
         kind=kind.name,

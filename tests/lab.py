@@ -70,6 +70,7 @@ class Lab:
         deadline_s: float | None = None,
         start_within_s: float | None = None,
         tags: list[str] | None = None,
+        admit: bool = False,
         **request: Any,
     ) -> Submitted:
         new = NewJob(
@@ -79,7 +80,7 @@ class Lab:
             deadline_s=deadline_s,
             start_within_s=start_within_s,
         )
-        return self.as_owner(owner_id, submit(owner_id, new, quota=quota, key=key))
+        return self.as_owner(owner_id, submit(owner_id, new, quota=quota, key=key, admit=admit))
 
     def claim(self, job_id: UUID, attempt: int = 0, lease_s: float = 30) -> Claimed | None:
         steps = claim(job_id, attempt, worker_id=self.worker_id, pid=os.getpid(), lease_s=lease_s)

@@ -182,6 +182,34 @@ REVOKE EXECUTE ON FUNCTION queue_rank FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION queue_rank TO wheels_app, wheels_engine
 """
 
+# How many messages more a lane's broker queue may hold: so many per living slot, less those
+# that wait there. Also asked at a submit, which sees only its owner's rows.
+LANE_ROOM = """
+CREATE FUNCTION lane_room(in_lane text, per_slot integer, unserved integer, beat_s float8)
+RETURNS integer
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT greatest(0, greatest(unserved, per_slot * (
+        SELECT coalesce(sum(slots), 0) FROM workers
+        WHERE lane = in_lane AND ended_at IS NULL AND draining_at IS NULL
+          AND beat_at > now() - make_interval(secs => beat_s))) - (
+        SELECT count(*) FROM jobs
+        WHERE lane = in_lane AND status = 'queued' AND admitted_at IS NOT NULL))::integer
+$$;
+REVOKE EXECUTE ON FUNCTION lane_room FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION lane_room TO wheels_app, wheels_engine
+"""
+
+# Whether any job of a lane could be admitted now: who comes later must not pass it.
+LANE_WAITS = """
+CREATE FUNCTION lane_waits(in_lane text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM jobs
+        WHERE lane = in_lane AND status = 'queued' AND admitted_at IS NULL AND ready_at <= now())
+$$;
+REVOKE EXECUTE ON FUNCTION lane_waits FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION lane_waits TO wheels_app, wheels_engine
+"""
+
 OWNED = ("jobs", "job_payloads", "job_runs", "job_attempts", "job_events", "artifacts")
 
 
@@ -207,11 +235,13 @@ def upgrade() -> None:
     _run("GRANT SELECT, INSERT, UPDATE, DELETE ON workers TO wheels_engine")
     _run("CREATE POLICY rank ON jobs FOR SELECT TO CURRENT_USER USING (true)")
     _run(QUEUE_RANK)
+    _run(LANE_ROOM)
+    _run(LANE_WAITS)
 
 
 def downgrade() -> None:
     _run("SET LOCAL lock_timeout = '5s'")
-    _run("DROP FUNCTION queue_rank")
+    _run("DROP FUNCTION queue_rank, lane_room, lane_waits")
     _run(
         "DROP TABLE artifacts, idempotency_keys, workers, job_events, job_attempts, job_runs,"
         " job_payloads, jobs"

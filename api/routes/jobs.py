@@ -103,7 +103,7 @@ async def finish_job(job_id: UUID, user: CurrentUser, room: Room, process: Proce
         view = await perform_async(db, views.read(user.id, job_id))
     if view.status == Status.QUEUED:
         # an admission that ran meanwhile has passed over the row that we held
-        room.publisher.lane_changed(Lane(view.lane))
+        room.publisher.job_waits(Lane(view.lane))
     return job_answer(room, view, status=202, headers={})
 
 
@@ -119,6 +119,7 @@ async def retry_job(job_id: UUID, work: Accept) -> Response:
         quota=work.quota,
         key=work.key(None),
         pace=work.room.hub.pace,
+        admit=work.room.publisher.able,
         deadline_s=work.terms.deadline_s,
         start_within_s=work.terms.start_within_s,
         trace=work.trace,

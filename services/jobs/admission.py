@@ -33,23 +33,19 @@ class Message:
 
 # First come, first served. SKIP LOCKED: several processes admit at once and never wait.
 _ADMIT = text("""
-WITH slots AS (
-    SELECT coalesce(sum(slots), 0) AS n FROM workers
-    WHERE lane = :lane AND ended_at IS NULL AND draining_at IS NULL
-      AND beat_at > now() - make_interval(secs => :beat_s)
-), room AS (
-    SELECT greatest(0, greatest(:unserved, :depth * n) - (
-        SELECT count(*) FROM jobs
-        WHERE lane = :lane AND status = 'queued' AND admitted_at IS NOT NULL)) AS n FROM slots
-), next AS (
+WITH next AS (
     SELECT id FROM jobs
     WHERE lane = :lane AND status = 'queued' AND admitted_at IS NULL AND ready_at <= now()
-    ORDER BY ready_at, id LIMIT (SELECT n FROM room) FOR UPDATE SKIP LOCKED
+    ORDER BY ready_at, id LIMIT lane_room(:lane, :per_slot, :unserved, :beat_s)
+    FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs SET admitted_at = now(), admissions = admissions + 1
 FROM next WHERE jobs.id = next.id
 RETURNING jobs.id, jobs.kind, jobs.lane, jobs.attempt, jobs.trace, jobs.ready_at
 """)
+
+#: For `_ADMIT` and for the submit, which admits its own job where nothing stands before it.
+ROOM = {"per_slot": DEPTH_PER_SLOT, "unserved": DEPTH_UNSERVED, "beat_s": BEAT_TIMEOUT_S}
 
 
 def admit(lane: Lane, room: int = DEPTH_PER_SLOT) -> Steps[list[Message]]:
@@ -58,9 +54,7 @@ def admit(lane: Lane, room: int = DEPTH_PER_SLOT) -> Steps[list[Message]]:
     Args:
         room: messages per slot that the lane's queue may hold.
     """
-    bound = bind(
-        _ADMIT, lane=lane.value, depth=room, unserved=DEPTH_UNSERVED, beat_s=BEAT_TIMEOUT_S
-    )
+    bound = bind(_ADMIT, lane=lane.value, **ROOM | {"per_slot": room})
     rows = sorted((yield bound).all(), key=lambda row: (row.ready_at, row.id))
     return [Message(row.id, row.kind, row.lane, row.attempt, row.trace) for row in rows]
 

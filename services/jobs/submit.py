@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from core.database import Steps, bind
 from core.ids import new_id
@@ -17,6 +17,7 @@ from models.job import TERMINAL, Status
 from services.idempotency import KEY_WAIT_S as KEY_WAIT_S
 from services.idempotency import IdempotencyKey as IdempotencyKey
 from services.idempotency import take_key as take_key
+from services.jobs.admission import ROOM, Message
 from services.jobs.errors import JobNotFinished, JobNotFound, KindGone, TooManyJobs
 from services.jobs.views import INPUT_INLINE, UNKNOWN_PACE, JobView, Pace
 
@@ -51,6 +52,8 @@ class Submitted:
 
     job_id: UUID
     lane: Lane
+    #: To be sent after the commit; None where the job waits for its admission.
+    message: Message | None = None
     #: The new job; None where a replay or a retry has to read it.
     view: JobView | None = None
     replayed: bool = False
@@ -59,12 +62,15 @@ class Submitted:
 _SUBMIT = text("""
 WITH job AS (
     INSERT INTO jobs (id, owner_id, kind, lane, status, seq, max_attempts, tags, retry_of, trace,
-                      deadline_at, start_by)
+                      deadline_at, start_by, admitted_at, admissions)
     SELECT :id, :owner, :kind, :lane, 'queued', 1, :max_attempts, :tags, :retry_of, :trace,
-           now() + make_interval(secs => :deadline_s), now() + make_interval(secs => :start_s)
+           now() + make_interval(secs => :deadline_s), now() + make_interval(secs => :start_s),
+           CASE WHEN enters THEN now() END, CAST(enters AS integer)
+    FROM (SELECT :admit AND NOT lane_waits(:lane)
+                 AND lane_room(:lane, :per_slot, :unserved, :beat_s) > 0 AS enters) door
     WHERE (SELECT count(*) FROM (SELECT FROM jobs WHERE owner_id = :owner AND finished_at IS NULL
                                  LIMIT :quota) unfinished) < :quota
-    RETURNING id, owner_id, lane, ready_at, created_at, deadline_at, start_by
+    RETURNING id, owner_id, lane, ready_at, created_at, deadline_at, start_by, admitted_at
 ), place AS (
     SELECT *, queue_rank(lane, ready_at, id) AS queue_position FROM job
 ), payload AS (
@@ -78,7 +84,8 @@ WITH job AS (
                      * (1 + (queue_position - 1) / CAST(:slots AS float8))))
     FROM place
 )
-SELECT created_at, deadline_at, start_by, queue_position FROM place
+SELECT created_at, deadline_at, start_by, queue_position, admitted_at IS NOT NULL AS admitted
+FROM place
 """)
 
 
@@ -89,13 +96,18 @@ def submit(
     quota: int | None,
     key: IdempotencyKey | None = None,
     pace: Pace = UNKNOWN_PACE,
+    admit: bool = False,
     fill: Fill | None = None,
 ) -> Steps[Submitted]:
     """Write a job, its input and `job.queued`; the caller commits, then publishes.
 
+    Where its lane has room and nobody waits, the job is admitted in the same statement: the
+    usual job of a calm system needs no second transaction before its message.
+
     Args:
         quota: unfinished jobs that the owner may have, or None for no limit.
         pace: what is known of the lanes, for the estimate in `job.queued`.
+        admit: whether the caller can send a message after its commit.
         fill: see `Fill`; a replay does without it.
 
     Raises:
@@ -127,14 +139,19 @@ def submit(
         quota=quota if quota is not None else 2**31,
         usual_s=pace.seconds.get(new.kind.name),
         slots=max(1, pace.slots.get(new.kind.lane, 1)),
+        admit=admit,
+        **ROOM,
     )
     row = made.first()
     if row is None:
         raise TooManyJobs(retry_after_s=5)
-    return Submitted(job_id, new.kind.lane, _view_of_new(job_id, new, len(body), row))
+    values = dict(row._mapping)
+    kind = new.kind
+    sent = Message(job_id, kind.name, kind.lane, 0, new.trace) if values.pop("admitted") else None
+    return Submitted(job_id, kind.lane, sent, _view_of_new(job_id, new, len(body), values))
 
 
-def _view_of_new(job_id: UUID, new: NewJob, input_size: int, row: Row[Any]) -> JobView:
+def _view_of_new(job_id: UUID, new: NewJob, input_size: int, values: dict[str, Any]) -> JobView:
     """What `views.read` would say of the job just written."""
     return JobView(
         id=job_id,
@@ -147,7 +164,7 @@ def _view_of_new(job_id: UUID, new: NewJob, input_size: int, row: Row[Any]) -> J
         input=new.input if input_size <= INPUT_INLINE else None,
         input_size=input_size,
         retry_of=new.retry_of,
-        **row._mapping,
+        **values,
     )
 
 
@@ -165,6 +182,7 @@ def retry(
     quota: int | None,
     key: IdempotencyKey | None = None,
     pace: Pace = UNKNOWN_PACE,
+    admit: bool = False,
     deadline_s: float | None = None,
     start_within_s: float | None = None,
     trace: str | None = None,
@@ -192,5 +210,7 @@ def retry(
         retry_of=job_id,
         trace=trace,
     )
-    submitted: Submitted = yield from submit(owner_id, new, quota=quota, key=key, pace=pace)
+    submitted: Submitted = yield from submit(
+        owner_id, new, quota=quota, key=key, pace=pace, admit=admit
+    )
     return submitted

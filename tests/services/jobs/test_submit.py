@@ -113,6 +113,32 @@ class TestAdmission:
         assert [message.job_id for message in lab.as_engine(admit(Lane.COMPUTE))] == [job_id]
 
 
+class TestAdmissionAtTheSubmit:
+    def test_of_a_job_that_nobody_stands_before(self, lab: Lab, owner: UUID) -> None:
+        submitted = lab.submit(owner, admit=True)
+        assert submitted.message is not None
+        assert (submitted.message.job_id, submitted.message.attempt) == (submitted.job_id, 0)
+        assert lab.as_engine(admit(Lane.COMPUTE)) == []
+        assert lab.claim(submitted.job_id) is not None
+
+    def test_is_left_to_those_who_can_send(self, lab: Lab, owner: UUID) -> None:
+        submitted = lab.submit(owner, admit=False)
+        assert submitted.message is None
+        admitted = lab.as_engine(admit(Lane.COMPUTE))
+        assert [message.job_id for message in admitted] == [submitted.job_id]
+
+    def test_passes_nobody_who_waits(self, lab: Lab, owner: UUID) -> None:
+        first = lab.submit(lab.make_user())
+        second = lab.submit(owner, admit=True)
+        assert second.message is None
+        admitted = lab.as_engine(admit(Lane.COMPUTE))
+        assert [message.job_id for message in admitted] == [first.job_id, second.job_id]
+
+    def test_leaves_no_more_than_the_room(self, lab: Lab, owner: UUID) -> None:
+        made = [lab.submit(owner, admit=True) for _ in range(6)]  # the lab has two slots
+        assert [one.message is not None for one in made] == [True] * 4 + [False] * 2
+
+
 class TestReadmission:
     def test_of_a_message_that_an_idle_lane_must_have_lost(self, lab: Lab, owner: UUID) -> None:
         job_id = lab.submit(owner).job_id
