@@ -28,6 +28,9 @@ broker_url = get_settings().redis_url
 # A worker outlives any outage of the broker; the supervisor restarts one that does not.
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
+# Nor does one exit because the broker refuses to write (a full disk, a replica after a
+# failover): its runs go on, and it comes back by itself.
+broker_channel_error_retry = True
 # A publisher that finds no free connection gives up at once; housekeeping sends later.
 broker_pool_acquire_timeout = 0.5
 # A lost reply to a publish must not become a second message.

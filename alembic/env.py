@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from alembic import context
 from sqlalchemy import create_engine, pool, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 
 import models
 from core.settings import get_settings
+from models.job import XID8
+
+# a type that SQLAlchemy does not know: the comparison with the models meets it
+ischema_names["xid8"] = XID8
 
 
 def run() -> None:

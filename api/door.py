@@ -55,6 +55,7 @@ ACCEPTED_HEADERS = (
     "Prefer",
     "Range",
     "X-Queue-TTL",
+    "X-Queue-Priority",
     "X-Request-ID",
     "traceparent",
 )

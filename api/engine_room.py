@@ -19,14 +19,16 @@ from fastapi import Depends, FastAPI, Header, Request, Response
 from pydantic import BaseModel
 
 from api.deps import CurrentUser, Databases, Process, limit_submits
+from api.lookups import Lookups
 from api.schemas.jobs import JobRead
 from api.stream import Hub
 from core.database import Database, Role, Steps, perform_async
-from core.kind import Kind
+from core.kind import Kind, Priority
 from core.settings import Settings
 from services.idempotency import IdempotencyKey
 from services.jobs import views
-from services.jobs.submit import Fill, NewJob, Submitted, submit
+from services.jobs.admission import Caps
+from services.jobs.submit import Fill, Limits, NewJob, Submitted, submit
 from services.publisher import CeleryBroker, Publisher
 
 #: W3C Trace Context, section 3.2.
@@ -42,6 +44,7 @@ class EngineRoom:
     """What requests share to reach the workers. Made once per process."""
 
     hub: Hub
+    lookups: Lookups
     publisher: Publisher
 
     def render(self, view: views.JobView) -> dict[str, Any]:
@@ -55,13 +58,13 @@ async def engine_room(
 ) -> AsyncIterator[EngineRoom]:
     """Open hub and publisher for the lifetime of the process."""
     sending = Database(settings, Role.ENGINE, pool_size=1)
-    publisher = Publisher(sending, lambda: CeleryBroker(settings.redis_url))
+    publisher = Publisher(sending, lambda: CeleryBroker(settings.redis_url), Caps.of(settings))
 
     def render(view: views.JobView) -> dict[str, Any]:
         return room.render(view)
 
     hub = Hub(databases.engine, settings.redis_url, render)
-    room = EngineRoom(hub, publisher)
+    room = EngineRoom(hub, Lookups(databases.engine), publisher)
     app.state.engine_room = room
     hub.start()
     restore = _end_streams_on_signal(hub)
@@ -126,6 +129,7 @@ class Terms:
     wait_s: int | None
     deadline_s: float | None
     start_within_s: float | None
+    priority: Priority | None
     key: str | None
 
 
@@ -156,9 +160,16 @@ async def read_terms(
         float | None,
         Header(alias="X-Queue-TTL", description="Start within so many seconds.", **_SECONDS),
     ] = None,
+    priority: Annotated[
+        Priority | None,
+        Header(
+            alias="X-Queue-Priority",
+            description="`batch` lets everybody's interactive jobs go first, for a minute at most.",
+        ),
+    ] = None,
 ) -> Terms:
     """The headers that any submit understands."""
-    return Terms(_wait_of(prefer or []), cancel_after, queue_ttl, key)
+    return Terms(_wait_of(prefer or []), cancel_after, queue_ttl, priority, key)
 
 
 @dataclass(frozen=True)
@@ -196,13 +207,14 @@ class Acceptance:
             tags or [],
             deadline_s=self.terms.deadline_s,
             start_within_s=self.terms.start_within_s,
+            priority=self.terms.priority,
             trace=self.trace,
         )
         return await self.carry_out(
             submit(
                 self.user.id,
                 new,
-                quota=self.quota,
+                limits=self.limits,
                 key=self.key(content),
                 pace=self.room.hub.pace,
                 admit=self.room.publisher.able,
@@ -220,9 +232,8 @@ class Acceptance:
         return trace
 
     @property
-    def quota(self) -> int | None:
-        settings = self.process.settings
-        return settings.max_unfinished_jobs if settings.rate_limits else None
+    def limits(self) -> Limits:
+        return Limits.of(self.process.settings)
 
     def key(self, body: Any) -> IdempotencyKey | None:
         """The caller's key with the fingerprint of this request, if one was sent."""

@@ -21,6 +21,13 @@ class Lane(StrEnum):
     IO = "io"  # waits on other services: threads
 
 
+class Priority(StrEnum):
+    """Whether somebody waits for the answer. Batch jobs yield to the others for a minute."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
 @dataclass(frozen=True)
 class Kind(Generic[RequestT, ResultT]):
     """A kind of job, declared once in `tasks/<kind>/contract.py`.
@@ -32,6 +39,7 @@ class Kind(Generic[RequestT, ResultT]):
         lane: which pool of workers serves it.
         time_limit_s: longest run of one attempt, in seconds; after it the attempt is a crash.
         max_attempts: how many attempts may end in a retryable error before the job fails.
+        priority: of its jobs, unless the request says otherwise.
         improves: the job holds a usable result before its end, so that `finish` makes sense.
     """
 
@@ -41,6 +49,7 @@ class Kind(Generic[RequestT, ResultT]):
     lane: Lane
     time_limit_s: float = 180.0
     max_attempts: int = 3
+    priority: Priority = Priority.INTERACTIVE
     improves: bool = False
 
     def __post_init__(self) -> None:

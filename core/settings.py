@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, PositiveInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # postgres:// (Heroku, Render), postgresql+asyncpg:// (older projects): one driver serves them all
@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     rate_limits: bool = True
     #: Unfinished jobs that one user may have.
     max_unfinished_jobs: int = Field(default=1000, ge=1)
+    #: The same by kind, as JSON: {"plan_route": 100}. A kind that is not named has only the above.
+    max_unfinished_by_kind: dict[str, PositiveInt] = Field(default_factory=dict)
+    #: Jobs of one user that may run or be with the broker at once, in each lane.
+    max_running_jobs: int = Field(default=64, ge=1)
+    #: Jobs of one kind that may, of all users together, as JSON.
+    max_running_by_kind: dict[str, PositiveInt] = Field(default_factory=dict)
     #: How long an SSE client may leave its socket unread before the stream is cut.
     stream_write_timeout_s: float = Field(default=20.0, gt=0)
 

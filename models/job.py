@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 
+from core.kind import Priority
 from models.base import UTC_TIME
 
 NOW = text("now()")
@@ -67,10 +68,20 @@ class Job(SQLModel, table=True):
             "(status IN ('succeeded','failed','cancelled','expired')) = (finished_at IS NOT NULL)",
             name="finished",
         ),
+        CheckConstraint("priority IN ('interactive', 'batch')", name="priority"),
         CheckConstraint("attempt >= 0 AND errors >= 0 AND crashes >= 0", name="counts"),
         Index("ix_jobs_owner", "owner_id", text("id DESC")),
         Index("ix_jobs_unfinished", "owner_id", postgresql_where=text("finished_at IS NULL")),
-        # queue order: who may be admitted next, and how many stand before a job
+        # whose turn it is, user by user
+        Index(
+            "ix_jobs_waiting",
+            "lane",
+            "owner_id",
+            "ready_at",
+            "id",
+            postgresql_where=text("status = 'queued' AND admitted_at IS NULL"),
+        ),
+        # how many wait in a lane
         Index(
             "ix_jobs_queue", "lane", "ready_at", "id", postgresql_where=text("status = 'queued'")
         ),
@@ -101,6 +112,11 @@ class Job(SQLModel, table=True):
     kind: str = Field(sa_type=Text)
     lane: str = Field(sa_type=Text)
     status: Status = Field(default=Status.QUEUED, sa_type=Text)
+    priority: Priority = Field(
+        default=Priority.INTERACTIVE,
+        sa_type=Text,
+        sa_column_kwargs={"server_default": text("'interactive'")},
+    )
     #: Number of the newest event of the log.
     seq: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     #: Claims so far, less those given back by a drain.

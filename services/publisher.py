@@ -19,7 +19,7 @@ from core.broker import HINTS, MESSAGE_VERSION, celery_app
 from core.database import Database, perform
 from core.kind import Lane
 from core.log import log
-from services.jobs.admission import Message, admit, unadmit
+from services.jobs.admission import NO_CAPS, Caps, Message, admit, unadmit
 
 #: Hints kept while the thread is busy; more are dropped, for the hub sweeps Postgres anyway.
 HINTS_KEPT = 10_000
@@ -101,14 +101,18 @@ class CeleryBroker:
 class Publisher:
     """Tells the broker what the database already knows. Losing all of it loses nothing."""
 
-    def __init__(self, database: Database, connect: Callable[[], Broker]) -> None:
+    def __init__(
+        self, database: Database, connect: Callable[[], Broker], caps: Caps = NO_CAPS
+    ) -> None:
         """
         Args:
             database: connections of role `engine`.
             connect: makes a broker client; called in the thread, again after each failure.
+            caps: see `Caps`.
         """
         self._database = database
         self._connect = connect
+        self._caps = caps
         self._broker: Broker | None = None
         self._lanes: set[Lane] = set()
         self._waiting: set[Lane] = set()
@@ -199,7 +203,7 @@ class Publisher:
             if hints:
                 broker.hint(hints)
             for lane in lanes:
-                if not publish_admitted(self._database, broker, lane):
+                if not publish_admitted(self._database, broker, lane, self._caps):
                     self._full_until[lane] = time.monotonic() + FULL_S
             self._pause_s = PAUSE_S
         except Exception as error:
@@ -237,7 +241,7 @@ def take_back(database: Database, messages: list[Message]) -> None:
         log.warning("admissions_not_taken_back", count=len(messages), error=repr(error))
 
 
-def publish_admitted(database: Database, broker: Broker, lane: Lane) -> int:
+def publish_admitted(database: Database, broker: Broker, lane: Lane, caps: Caps = NO_CAPS) -> int:
     """Admit what the lane has room for, and send it.
 
     Returns:
@@ -248,7 +252,7 @@ def publish_admitted(database: Database, broker: Broker, lane: Lane) -> int:
     """
     # no number that anybody hears of: losing this commit only sends a message twice
     with database.transaction(durable=False) as session:
-        messages = perform(session, admit(lane))
+        messages = perform(session, admit(lane, caps=caps))
     if messages:
         send(database, broker, messages)
     return len(messages)

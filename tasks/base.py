@@ -59,6 +59,7 @@ def job(
         )
         def message(job_id: str, attempt: int, trace: str | None = None, v: int = 1) -> str:
             if v > MESSAGE_VERSION:
+                log.warning("message_left_to_a_later_release", kind=kind.name, version=v)
                 return "left to a later release"
             trace_id = trace.split("-")[1] if trace else None
             with structlog.contextvars.bound_contextvars(job_id=job_id, trace_id=trace_id):

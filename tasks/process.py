@@ -10,6 +10,7 @@ from uuid import UUID
 from core.database import Database, Role
 from core.settings import Settings, get_settings
 from services.artifacts.store import open_store
+from services.jobs.admission import Caps
 from services.publisher import CeleryBroker, Publisher
 from tasks.attendant import Attendant
 from tasks.files import Files
@@ -49,7 +50,7 @@ def _make() -> Process:
     # every thread of an I/O lane settles its own job; all else shares a few connections
     app = Database(settings, Role.APP, pool_size=4)
     engine = Database(settings, Role.ENGINE, pool_size=4)
-    publisher = Publisher(engine, lambda: CeleryBroker(settings.redis_url))
+    publisher = Publisher(engine, lambda: CeleryBroker(settings.redis_url), Caps.of(settings))
     files = Files(engine, open_store(settings), publisher.jobs_changed)
     return Process(
         pid=os.getpid(),

@@ -23,7 +23,7 @@ def make_artifact(owner_id: UUID) -> UUID:
     app = Database(settings, Role.APP, pool_size=0)
     worker_id = new_id()
     with app.transaction(owner_id) as session:
-        job_id = perform(session, submit(owner_id, NewJob(ERRAND, {}, []), quota=None)).job_id
+        job_id = perform(session, submit(owner_id, NewJob(ERRAND, {}, []))).job_id
     with engine.transaction() as session:
         perform(session, fleet.enter(worker_id, f"hand-{worker_id}", ERRAND.lane, 1))
         taking = claim(job_id, 0, worker_id=worker_id, pid=os.getpid(), lease_s=600)

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from core.database import Database, Role, Steps, perform
 from core.ids import new_id
-from core.kind import Kind, Lane
+from core.kind import Kind, Lane, Priority
 from core.settings import Settings
 from services.jobs import fleet
 from services.jobs.claim import Claimed, claim
-from services.jobs.submit import IdempotencyKey, NewJob, Submitted, submit
+from services.jobs.submit import NO_LIMITS, IdempotencyKey, Limits, NewJob, Submitted, submit
 from tasks import process
 from tests.faults.kinds import EFFECTS, NAP
 from tests.stack import Stores
@@ -66,7 +66,8 @@ class Lab:
         kind: Kind[Any, Any] = NAP,
         *,
         key: IdempotencyKey | None = None,
-        quota: int | None = None,
+        limits: Limits = NO_LIMITS,
+        priority: Priority | None = None,
         deadline_s: float | None = None,
         start_within_s: float | None = None,
         tags: list[str] | None = None,
@@ -79,8 +80,9 @@ class Lab:
             tags or [],
             deadline_s=deadline_s,
             start_within_s=start_within_s,
+            priority=priority,
         )
-        return self.as_owner(owner_id, submit(owner_id, new, quota=quota, key=key, admit=admit))
+        return self.as_owner(owner_id, submit(owner_id, new, limits=limits, key=key, admit=admit))
 
     def claim(self, job_id: UUID, attempt: int = 0, lease_s: float = 30) -> Claimed | None:
         steps = claim(job_id, attempt, worker_id=self.worker_id, pid=os.getpid(), lease_s=lease_s)

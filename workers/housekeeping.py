@@ -12,7 +12,7 @@ from core.kind import Lane
 from core.log import configure_logging, log
 from core.settings import Settings, get_settings
 from services.jobs import repair
-from services.jobs.admission import readmit
+from services.jobs.admission import Caps, readmit
 from services.publisher import Broker, CeleryBroker, publish_admitted
 from workers.sweeping import Sweeper
 
@@ -30,6 +30,7 @@ class Housekeeping:
     def __init__(self, settings: Settings, stop: threading.Event) -> None:
         self._settings = settings
         self._stop = stop
+        self._caps = Caps.of(settings)
         self._database = Database(settings, Role.ENGINE, pool_size=2)
         self._broker: Broker | None = None
         self._pruned_at = 0.0
@@ -60,7 +61,7 @@ class Housekeeping:
             if changed:
                 broker.hint(changed)
             for lane in Lane:
-                publish_admitted(self._database, broker, lane)
+                publish_admitted(self._database, broker, lane, self._caps)
         except Exception:
             self._drop_broker()
             raise

@@ -116,12 +116,13 @@ async def retry_job(job_id: UUID, work: Accept) -> Response:
         work.user.id,
         job_id,
         KINDS,
-        quota=work.quota,
+        limits=work.limits,
         key=work.key(None),
         pace=work.room.hub.pace,
         admit=work.room.publisher.able,
         deadline_s=work.terms.deadline_s,
         start_within_s=work.terms.start_within_s,
+        priority=work.terms.priority,
         trace=work.trace,
     )
     return await work.carry_out(steps)
@@ -147,7 +148,6 @@ def _number(value: str | None, field: str) -> int | None:
 async def subscribe(
     job_id: UUID,
     user: CurrentUser,
-    process: Process,
     room: Room,
     last_event_id: Annotated[
         str | None, Header(description="Number of the last event seen (sent by EventSource).")
@@ -160,8 +160,7 @@ async def subscribe(
     after = _number(last_event_id, "Last-Event-ID")
     if after is None:
         after = _number(starting_after, "starting_after") or 0
-    async with process.databases.app.transaction(user.id) as db:
-        job = await perform_async(db, views.read(user.id, job_id))
+    job = await room.lookups.job(user.id, job_id)
     if job.status in TERMINAL and after >= job.seq:
         raise StreamEnded
     # a number from the future (a restored database): the log is followed from its end

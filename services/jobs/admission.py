@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import text
 
 from core.database import Steps, bind
 from core.kind import Lane
+from core.settings import Settings
 
 #: A lane's broker queue holds at most so many messages per slot, so that the order of
 #: admission stays the order of work.
@@ -31,31 +33,99 @@ class Message:
     trace: str | None
 
 
-# First come, first served. SKIP LOCKED: several processes admit at once and never wait.
+@dataclass(frozen=True)
+class Caps:
+    """How many jobs may be under way at once: with the broker, or running.
+
+    Attributes:
+        per_user: of one user in one lane.
+        per_kind: of one kind in all, by name; kinds that are not named have no cap.
+    """
+
+    per_user: int = 2**31 - 1
+    per_kind: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Caps:
+        return cls(settings.max_running_jobs, settings.max_running_by_kind)
+
+
+NO_CAPS = Caps()
+
+# Turn by turn: the n-th waiting job of a user who has b under way has turn b + n, so that a
+# thousand jobs of one user stand behind the first of any other. The users who wait are found
+# by steps along an index, and of each only as many jobs are looked at as there is room.
 _ADMIT = text("""
-WITH next AS (
-    SELECT id FROM jobs
-    WHERE lane = :lane AND status = 'queued' AND admitted_at IS NULL AND ready_at <= now()
-    ORDER BY ready_at, id LIMIT lane_room(:lane, :per_slot, :unserved, :beat_s)
-    FOR UPDATE SKIP LOCKED
+WITH RECURSIVE space AS MATERIALIZED (
+    SELECT lane_room(:lane, :per_slot, :unserved, :beat_s) AS n
+), busy AS MATERIALIZED (
+    SELECT owner_id, kind, count(*) AS n FROM jobs
+    WHERE lane = :lane AND (status = 'running' OR status = 'queued' AND admitted_at IS NOT NULL)
+    GROUP BY owner_id, kind
+), caps AS MATERIALIZED (
+    SELECT kind, cap - coalesce((SELECT sum(n) FROM busy WHERE busy.kind = c.kind), 0) AS spare
+    FROM unnest(CAST(:kinds AS text[]), CAST(:kind_caps AS integer[])) AS c (kind, cap)
+), owners AS (
+    (SELECT owner_id FROM jobs
+     WHERE lane = :lane AND status = 'queued' AND admitted_at IS NULL AND (SELECT n FROM space) > 0
+     ORDER BY owner_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT owner_id FROM jobs
+            WHERE lane = :lane AND status = 'queued' AND admitted_at IS NULL
+              AND owner_id > owners.owner_id ORDER BY owner_id LIMIT 1)
+    FROM owners WHERE owners.owner_id IS NOT NULL
+), turns AS (
+    SELECT head.*, head.nth + coalesce(
+        (SELECT sum(n) FROM busy WHERE busy.owner_id = owners.owner_id), 0) AS turn
+    FROM owners CROSS JOIN LATERAL (
+        SELECT *, row_number() OVER (ORDER BY yields, ready_at, id) AS nth FROM (
+            SELECT id, kind, ready_at, job_yields(priority, ready_at) AS yields FROM jobs
+            WHERE lane = :lane AND status = 'queued' AND admitted_at IS NULL
+              AND ready_at <= now() AND owner_id = owners.owner_id
+              AND NOT EXISTS (SELECT FROM caps WHERE caps.kind = jobs.kind AND spare <= 0)
+            ORDER BY yields, ready_at, id LIMIT (SELECT n FROM space)) own
+        ) head
+), picked AS (
+    SELECT id, kind, row_number() OVER (PARTITION BY kind ORDER BY yields, turn, ready_at, id)
+            AS nth_of_kind,
+        row_number() OVER (ORDER BY yields, turn, ready_at, id) AS place
+    FROM turns WHERE turn <= :per_user
+), next AS (
+    SELECT jobs.id, first.place FROM (
+        SELECT id, place FROM picked WHERE NOT EXISTS (
+            SELECT FROM caps WHERE caps.kind = picked.kind AND nth_of_kind > spare)
+        ORDER BY place LIMIT (SELECT n FROM space)) first
+    JOIN jobs ON jobs.id = first.id
+    WHERE jobs.status = 'queued' AND jobs.admitted_at IS NULL
+    FOR UPDATE OF jobs SKIP LOCKED
 )
 UPDATE jobs SET admitted_at = now(), admissions = admissions + 1
 FROM next WHERE jobs.id = next.id
-RETURNING jobs.id, jobs.kind, jobs.lane, jobs.attempt, jobs.trace, jobs.ready_at
+RETURNING jobs.id, jobs.kind, jobs.lane, jobs.attempt, jobs.trace, next.place
 """)
 
 #: For `_ADMIT` and for the submit, which admits its own job where nothing stands before it.
 ROOM = {"per_slot": DEPTH_PER_SLOT, "unserved": DEPTH_UNSERVED, "beat_s": BEAT_TIMEOUT_S}
 
 
-def admit(lane: Lane, room: int = DEPTH_PER_SLOT) -> Steps[list[Message]]:
+def admit(lane: Lane, room: int = DEPTH_PER_SLOT, caps: Caps = NO_CAPS) -> Steps[list[Message]]:
     """Pick what the broker should hold next, as role `engine`; the caller commits, then sends.
+
+    Several processes may admit at once and never wait for each other; a cap may then be passed
+    by as many jobs as they pick at one moment.
 
     Args:
         room: messages per slot that the lane's queue may hold.
     """
-    bound = bind(_ADMIT, lane=lane.value, **ROOM | {"per_slot": room})
-    rows = sorted((yield bound).all(), key=lambda row: (row.ready_at, row.id))
+    bound = bind(
+        _ADMIT,
+        lane=lane.value,
+        per_user=caps.per_user,
+        kinds=list(caps.per_kind),
+        kind_caps=list(caps.per_kind.values()),
+        **ROOM | {"per_slot": room},
+    )
+    rows = sorted((yield bound).all(), key=lambda row: row.place)
     return [Message(row.id, row.kind, row.lane, row.attempt, row.trace) for row in rows]
 
 

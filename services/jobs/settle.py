@@ -107,14 +107,15 @@ WITH mine AS (
     UPDATE jobs SET status = 'queued', seq = seq + 1, attempt = attempt - 1, admitted_at = NULL,
         admissions = 0
     WHERE id = (SELECT job_id FROM mine) AND status = 'running'
-    RETURNING id, owner_id, seq, lane, ready_at
+    RETURNING id, owner_id, seq, lane, priority, ready_at
 ), history AS (
     UPDATE job_attempts SET ended_at = now(), outcome = 'given_back'
     WHERE fence = :fence AND EXISTS (SELECT FROM job)
 ), event AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
     SELECT id, owner_id, seq, 'job.queued',
-           jsonb_build_object('queue_position', queue_rank(lane, ready_at, id), 'eta_s', NULL)
+           jsonb_build_object('queue_position',
+               fair_rank(lane, owner_id, priority, ready_at, id, false), 'eta_s', NULL)
     FROM job
 )
 SELECT seq FROM job

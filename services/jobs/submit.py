@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -12,12 +12,13 @@ from sqlalchemy import text
 
 from core.database import Steps, bind
 from core.ids import new_id
-from core.kind import Kind, Lane
+from core.kind import Kind, Lane, Priority
+from core.settings import Settings
 from models.job import TERMINAL, Status
 from services.idempotency import KEY_WAIT_S as KEY_WAIT_S
 from services.idempotency import IdempotencyKey as IdempotencyKey
 from services.idempotency import take_key as take_key
-from services.jobs.admission import ROOM, Message
+from services.jobs.admission import NO_CAPS, ROOM, Caps, Message
 from services.jobs.errors import JobNotFinished, JobNotFound, KindGone, TooManyJobs
 from services.jobs.views import INPUT_INLINE, UNKNOWN_PACE, JobView, Pace
 
@@ -30,6 +31,7 @@ class NewJob:
         input: the validated request as JSON values.
         deadline_s: seconds from now by which the job must have ended.
         start_within_s: seconds from now by which it must have started.
+        priority: None takes that of the kind.
         trace: W3C `traceparent` of the request.
     """
 
@@ -38,9 +40,37 @@ class NewJob:
     tags: list[str] = field(default_factory=list)
     deadline_s: float | None = None
     start_within_s: float | None = None
+    priority: Priority | None = None
     retry_of: UUID | None = None
     trace: str | None = None
 
+
+NO_LIMIT = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one user may have at once.
+
+    Attributes:
+        unfinished: jobs in all.
+        unfinished_by_kind: jobs of a kind; one that is not named has no limit of its own.
+        caps: see `Caps`.
+    """
+
+    unfinished: int = NO_LIMIT
+    unfinished_by_kind: Mapping[str, int] = field(default_factory=dict)
+    caps: Caps = NO_CAPS
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        caps = Caps.of(settings)
+        if not settings.rate_limits:
+            return cls(caps=caps)
+        return cls(settings.max_unfinished_jobs, settings.max_unfinished_by_kind, caps)
+
+
+NO_LIMITS = Limits()
 
 #: Completes a job from rows of its owner, in the transaction that writes it.
 Fill = Callable[[NewJob], Steps[NewJob]]
@@ -62,17 +92,25 @@ class Submitted:
 _SUBMIT = text("""
 WITH job AS (
     INSERT INTO jobs (id, owner_id, kind, lane, status, seq, max_attempts, tags, retry_of, trace,
-                      deadline_at, start_by, admitted_at, admissions)
+                      priority, deadline_at, start_by, admitted_at, admissions)
     SELECT :id, :owner, :kind, :lane, 'queued', 1, :max_attempts, :tags, :retry_of, :trace,
-           now() + make_interval(secs => :deadline_s), now() + make_interval(secs => :start_s),
+           :priority, now() + make_interval(secs => :deadline_s),
+           now() + make_interval(secs => :start_s),
            CASE WHEN enters THEN now() END, CAST(enters AS integer)
     FROM (SELECT :admit AND NOT lane_waits(:lane)
-                 AND lane_room(:lane, :per_slot, :unserved, :beat_s) > 0 AS enters) door
+                 AND lane_room(:lane, :per_slot, :unserved, :beat_s) > 0
+                 AND (SELECT count(*) FROM jobs
+                      WHERE owner_id = :owner AND lane = :lane AND finished_at IS NULL
+                        AND (status = 'running' OR admitted_at IS NOT NULL)) < :per_user
+                 AS enters) door
     WHERE (SELECT count(*) FROM (SELECT FROM jobs WHERE owner_id = :owner AND finished_at IS NULL
                                  LIMIT :quota) unfinished) < :quota
-    RETURNING id, owner_id, lane, ready_at, created_at, deadline_at, start_by, admitted_at
+      AND (SELECT count(*) FROM (SELECT FROM jobs WHERE owner_id = :owner AND finished_at IS NULL
+                                   AND kind = :kind LIMIT :kind_quota) alike) < :kind_quota
+    RETURNING id, owner_id, lane, priority, ready_at, created_at, deadline_at, start_by, admitted_at
 ), place AS (
-    SELECT *, queue_rank(lane, ready_at, id) AS queue_position FROM job
+    SELECT *, fair_rank(lane, owner_id, priority, ready_at, id, admitted_at IS NOT NULL)
+        AS queue_position FROM job
 ), payload AS (
     INSERT INTO job_payloads (job_id, owner_id, input, input_size)
     SELECT id, owner_id, CAST(:input AS jsonb), :input_size FROM job
@@ -93,7 +131,7 @@ def submit(
     owner_id: UUID,
     new: NewJob,
     *,
-    quota: int | None,
+    limits: Limits = NO_LIMITS,
     key: IdempotencyKey | None = None,
     pace: Pace = UNKNOWN_PACE,
     admit: bool = False,
@@ -105,13 +143,13 @@ def submit(
     usual job of a calm system needs no second transaction before its message.
 
     Args:
-        quota: unfinished jobs that the owner may have, or None for no limit.
+        limits: what the owner may have unfinished and under way.
         pace: what is known of the lanes, for the estimate in `job.queued`.
         admit: whether the caller can send a message after its commit.
         fill: see `Fill`; a replay does without it.
 
     Raises:
-        TooManyJobs: the owner has `quota` unfinished jobs.
+        TooManyJobs: the owner has as many unfinished jobs as `limits` allow.
         KeyReused, KeyInFlight: see `take_key`.
     """
     job_id = new_id()
@@ -136,10 +174,14 @@ def submit(
         start_s=new.start_within_s,
         input=body.decode(),
         input_size=len(body),
-        quota=quota if quota is not None else 2**31,
+        quota=limits.unfinished,
+        kind_quota=limits.unfinished_by_kind.get(new.kind.name, NO_LIMIT),
+        per_user=limits.caps.per_user,
+        priority=(new.priority or new.kind.priority).value,
         usual_s=pace.seconds.get(new.kind.name),
         slots=max(1, pace.slots.get(new.kind.lane, 1)),
-        admit=admit,
+        # a cap on all users' jobs is seen by an admission only
+        admit=admit and new.kind.name not in limits.caps.per_kind,
         **ROOM,
     )
     row = made.first()
@@ -148,13 +190,18 @@ def submit(
     values = dict(row._mapping)
     kind = new.kind
     sent = Message(job_id, kind.name, kind.lane, 0, new.trace) if values.pop("admitted") else None
-    return Submitted(job_id, kind.lane, sent, _view_of_new(job_id, new, len(body), values))
+    return Submitted(
+        job_id, kind.lane, sent, _view_of_new(owner_id, job_id, new, len(body), values)
+    )
 
 
-def _view_of_new(job_id: UUID, new: NewJob, input_size: int, values: dict[str, Any]) -> JobView:
+def _view_of_new(
+    owner_id: UUID, job_id: UUID, new: NewJob, input_size: int, values: dict[str, Any]
+) -> JobView:
     """What `views.read` would say of the job just written."""
     return JobView(
         id=job_id,
+        owner_id=owner_id,
         kind=new.kind.name,
         lane=new.kind.lane.value,
         status=Status.QUEUED,
@@ -169,7 +216,8 @@ def _view_of_new(job_id: UUID, new: NewJob, input_size: int, values: dict[str, A
 
 
 _READ_FOR_RETRY = text("""
-SELECT j.status, j.kind, j.tags, p.input FROM jobs j JOIN job_payloads p ON p.job_id = j.id
+SELECT j.status, j.kind, j.tags, j.priority, p.input
+FROM jobs j JOIN job_payloads p ON p.job_id = j.id
 WHERE j.id = :id AND j.owner_id = :owner
 """)
 
@@ -179,10 +227,11 @@ def retry(
     job_id: UUID,
     kinds: dict[str, Kind[Any, Any]],
     *,
-    quota: int | None,
+    limits: Limits = NO_LIMITS,
     key: IdempotencyKey | None = None,
     pace: Pace = UNKNOWN_PACE,
     admit: bool = False,
+    priority: Priority | None = None,
     deadline_s: float | None = None,
     start_within_s: float | None = None,
     trace: str | None = None,
@@ -207,10 +256,11 @@ def retry(
         list(old.tags),
         deadline_s=deadline_s,
         start_within_s=start_within_s,
+        priority=priority or Priority(old.priority),
         retry_of=job_id,
         trace=trace,
     )
     submitted: Submitted = yield from submit(
-        owner_id, new, quota=quota, key=key, pace=pace, admit=admit
+        owner_id, new, limits=limits, key=key, pace=pace, admit=admit
     )
     return submitted

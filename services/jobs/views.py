@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,7 @@ class JobView:
     """A job as its owner sees it."""
 
     id: UUID
+    owner_id: UUID
     kind: str
     lane: str
     status: Status
@@ -53,9 +54,9 @@ class JobView:
 
 
 _VIEW = """
-SELECT j.id, j.kind, j.lane, j.status, j.seq, j.attempt, j.max_attempts, j.tags, j.created_at,
-    j.started_at, j.finished_at, j.expires_at, j.deadline_at, j.start_by, j.cancel_requested_at,
-    j.superseded_by, j.retry_of,
+SELECT j.id, j.owner_id, j.kind, j.lane, j.status, j.seq, j.attempt, j.max_attempts, j.tags,
+    j.created_at, j.started_at, j.finished_at, j.expires_at, j.deadline_at, j.start_by,
+    j.cancel_requested_at, j.superseded_by, j.retry_of,
     CASE WHEN p.input_size <= :input_max THEN p.input END AS input, p.input_size,
     CASE WHEN p.result_size <= :result_max THEN p.result END AS result, p.result_size, p.error,
     r.progress,
@@ -63,14 +64,23 @@ SELECT j.id, j.kind, j.lane, j.status, j.seq, j.attempt, j.max_attempts, j.tags,
         a.media_type, 'size_bytes', a.size_bytes, 'sha256', a.sha256,
         'expires_at', least(a.expires_at, j.expires_at)) ORDER BY a.created_at, a.id)
         FROM artifacts a WHERE a.job_id = j.id AND a.missing_at IS NULL), '[]') AS artifacts,
-    CASE WHEN j.status = 'queued' THEN queue_rank(j.lane, j.ready_at, j.id) END AS queue_position,
+    {rank} AS queue_position,
     CASE WHEN j.status = 'running' THEN extract(epoch FROM now() - (
         SELECT max(started_at) FROM job_attempts t WHERE t.job_id = j.id))::float8 END AS running_s
 FROM jobs j JOIN job_payloads p ON p.job_id = j.id LEFT JOIN job_runs r ON r.job_id = j.id
 """
 
-_ONE = text(_VIEW + "WHERE j.id = :id AND j.owner_id = :owner")
-_MANY = text(_VIEW + "WHERE j.id = ANY(:ids)")
+_RANK = """CASE WHEN j.status = 'queued' THEN fair_rank(j.lane, j.owner_id, j.priority, j.ready_at,
+        j.id, j.admitted_at IS NOT NULL) END"""
+_RANKED = _VIEW.format(rank=_RANK)
+
+_ONE = text(_RANKED + "WHERE j.id = :id AND j.owner_id = :owner")
+_MANY = text(_RANKED + "WHERE j.id = ANY(:ids)")
+_OF_OWNERS = text(
+    _VIEW.format(rank="NULL::integer")
+    + "JOIN unnest(CAST(:ids AS uuid[]), CAST(:owners AS uuid[])) AS wanted (id, owner)"
+    " ON j.id = wanted.id AND j.owner_id = wanted.owner"
+)
 
 
 def _view(row: Row[Any]) -> JobView:
@@ -105,6 +115,28 @@ def read_many(job_ids: Sequence[UUID]) -> Steps[dict[UUID, JobView]]:
     """Several jobs, for their terminal events; the caller has checked who may see them."""
     bound = bind(_MANY, ids=list(job_ids), input_max=INPUT_INLINE, result_max=RESULT_INLINE)
     return {row.id: _view(row) for row in (yield bound).all()}
+
+
+def read_of_owners(
+    wanted: Collection[tuple[UUID, UUID]],
+) -> Steps[dict[tuple[UUID, UUID], JobView]]:
+    """Jobs of several owners at once, as role `engine`.
+
+    Args:
+        wanted: owner and job.
+
+    Returns:
+        By owner and job; what is another's is left out, like what is not there.
+    """
+    owners, ids = [owner for owner, _ in wanted], [job_id for _, job_id in wanted]
+    bound = bind(
+        _OF_OWNERS, ids=ids, owners=owners, input_max=INPUT_INLINE, result_max=RESULT_INLINE
+    )
+    found = {row.id: _view(row) for row in (yield bound).all()}
+    queued = [job_id for job_id, view in found.items() if view.status == Status.QUEUED]
+    for spot in (yield from positions(queued)) if queued else ():
+        found[spot.job_id] = replace(found[spot.job_id], queue_position=spot.position)
+    return {(view.owner_id, view.id): view for view in found.values()}
 
 
 @dataclass(frozen=True)
@@ -227,13 +259,26 @@ class Spot:
     position: int
 
 
-# One scan of the queue, whoever asks and for how many.
+# One scan of the queue, whoever asks and for how many; the order is that of `fair_rank`.
 _POSITIONS = text("""
-SELECT id AS job_id, kind, lane, position FROM (
-    SELECT id, kind, lane, (row_number() OVER (PARTITION BY lane ORDER BY ready_at, id))::int
-        AS position
-    FROM jobs WHERE status = 'queued') queue
-WHERE id = ANY(:ids) AND position <= 1000
+WITH queue AS (
+    SELECT id, owner_id, kind, lane, ready_at, admitted_at IS NULL AS waits,
+           admitted_at IS NULL AND job_yields(priority, ready_at) AS yields
+    FROM jobs WHERE status = 'queued' AND ready_at <= now()
+), running AS (
+    SELECT lane, owner_id, count(*) AS n FROM jobs WHERE status = 'running' GROUP BY lane, owner_id
+), turns AS (
+    SELECT queue.*, coalesce(running.n, 0)
+        + count(*) FILTER (WHERE NOT waits) OVER (PARTITION BY queue.lane, owner_id)
+        + row_number() OVER (PARTITION BY queue.lane, owner_id, waits
+                             ORDER BY yields, ready_at, id) AS turn
+    FROM queue LEFT JOIN running USING (lane, owner_id)
+), places AS (
+    SELECT id, kind, lane, (row_number() OVER (PARTITION BY lane ORDER BY waits, yields,
+        CASE WHEN waits THEN turn END, ready_at, id))::int AS position
+    FROM turns
+)
+SELECT id AS job_id, kind, lane, position FROM places WHERE id = ANY(:ids) AND position <= 1000
 """)
 
 

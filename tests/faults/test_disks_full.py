@@ -51,11 +51,16 @@ class TestTheBrokersDisk:
     def test_work_is_accepted_and_done_once_there_is_room(self, floor: Floor) -> None:
         """6: every write is refused, even PING; nothing that was accepted is lost."""
         floor.housekeeping()
-        floor.worker()
+        worker = floor.worker()
         api = floor.api()
         client = floor.client(api.url)
+        (long,) = floor.submit(seconds=3)
+        until(lambda: floor.running([long]))
         with broker_refuses_writes(floor):
             client.timed_submits(10)
+            # it has asked the broker, and was refused, and goes on with what it runs
+            until(lambda: "MISCONF" in worker.output())
+            floor.ended([long])
             ready = httpx2.get(f"{api.url}/readyz", timeout=10)
             waiting = floor.stores.one("SELECT count(*) FROM jobs WHERE status = 'queued'")
         assert ready.status_code == 503
@@ -66,6 +71,8 @@ class TestTheBrokersDisk:
         }
         assert waiting == 10
         served(floor, client)
+        assert worker.process.poll() is None
+        floor.check()
         assert httpx2.get(f"{api.url}/readyz", timeout=10).status_code == 200
 
 

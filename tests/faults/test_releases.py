@@ -49,7 +49,7 @@ class TestOldAndNewWorkers:
         message = {"job_id": str(job_id), "attempt": 0, "v": MESSAGE_VERSION + 1}
         sender.send_task("nap", kwargs=message, queue="compute")
         sender.close()
-        until(lambda: "left to a later release" in old.output())
+        until(lambda: "message_left_to_a_later_release" in old.output())
         assert floor.lab.status(job_id) == "queued"
         assert floor.lab.events(job_id) == ["job.queued"]
         floor.housekeeping()

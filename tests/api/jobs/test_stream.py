@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 from uuid import UUID
@@ -210,3 +211,16 @@ class TestTheDoor:
         job_id = errands.done()
         found = await sse.whole(user.http, f"/api/v1/users/{user.id}/jobs/{job_id}/events")
         assert json.loads(found[-1].lines[0])["job"]["status"] == "succeeded"
+
+
+class TestManyWhoAskAtOnce:
+    async def test_are_served_by_few_queries_and_a_stranger_by_none(
+        self, user: User, errands: Errands, sign_up: Any
+    ) -> None:
+        """One query may look for several people; what it finds is each owner's alone."""
+        stranger = await sign_up()
+        path = url(errands.done(), "/events")
+        asking = [user, stranger] * 10
+        answers = await asyncio.gather(*(one.http.get(path) for one in asking))
+        assert [one.status_code for one in answers] == [200, 404] * 10
+        assert len({one.text.count("event: job.succeeded") for one in answers[::2]}) == 1

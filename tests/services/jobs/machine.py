@@ -131,7 +131,7 @@ class Accepting(RuleBasedStateMachine):
         for name in WORKERS:
             self.enter(name)
         new = NewJob(NAP, {}, deadline_s=HOUR_S, start_within_s=HOUR_S)
-        made = [self.lab.as_owner(self.owner, submit(self.owner, new, quota=None)) for _ in "abc"]
+        made = [self.lab.as_owner(self.owner, submit(self.owner, new)) for _ in "abc"]
         return multiple(*(self._made(one, deadline=True, start_by=True) for one in made))
 
     def enter(self, name: str) -> None:
@@ -151,7 +151,7 @@ class Accepting(RuleBasedStateMachine):
             deadline_s=HOUR_S if deadline else None,
             start_within_s=HOUR_S if start_by else None,
         )
-        done, made = self.do(submit(self.owner, new, quota=None), fate, self.owner)
+        done, made = self.do(submit(self.owner, new), fate, self.owner)
         return self._made(made, deadline, start_by) if done else multiple()
 
     def _made(
@@ -199,7 +199,7 @@ class Accepting(RuleBasedStateMachine):
 
     def _retry(self, job: ModelJob, fate: Fate) -> Any:
         try:
-            steps = retry(self.owner, job.id, KINDS, quota=None)
+            steps = retry(self.owner, job.id, KINDS)
             done, made = self.do(steps, fate, self.owner)
         except JobNotFound:
             assert job.gone

@@ -15,7 +15,7 @@ from core.kind import Lane
 from services.jobs import views
 from services.jobs.admission import admit, readmit, unadmit
 from services.jobs.errors import JobNotFound, KeyInFlight, KeyReused, TooManyJobs
-from services.jobs.submit import KEY_WAIT_S, IdempotencyKey, take_key
+from services.jobs.submit import KEY_WAIT_S, IdempotencyKey, Limits, take_key
 from tests.lab import Lab
 
 BODY = {"stops": [1, 2]}
@@ -58,7 +58,7 @@ class TestIdempotencyKey:
     def test_is_free_again_when_the_first_request_failed(self, lab: Lab, owner: UUID) -> None:
         lab.submit(owner)
         with pytest.raises(TooManyJobs):
-            lab.submit(owner, key=key_of("k"), quota=1)
+            lab.submit(owner, key=key_of("k"), limits=Limits(unfinished=1))
         assert not lab.submit(owner, key=key_of("k")).replayed
 
     def test_waits_for_the_first_request_only_so_long(self, lab: Lab, owner: UUID) -> None:
@@ -73,10 +73,10 @@ class TestIdempotencyKey:
 class TestQuota:
     def test_counts_unfinished_jobs_of_the_owner_alone(self, lab: Lab, owner: UUID) -> None:
         lab.submit(lab.make_user())
-        lab.submit(owner, quota=2)
-        lab.submit(owner, quota=2)
+        lab.submit(owner, limits=Limits(unfinished=2))
+        lab.submit(owner, limits=Limits(unfinished=2))
         with pytest.raises(TooManyJobs):
-            lab.submit(owner, quota=2)
+            lab.submit(owner, limits=Limits(unfinished=2))
 
 
 class TestAdmission:
