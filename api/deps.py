@@ -61,7 +61,7 @@ class Caller:
     role: str
 
 
-_bearer = HTTPBearer(
+bearer_scheme = HTTPBearer(
     scheme_name="bearer",
     bearerFormat="JWT",
     description="The `access_token` of signup, login or refresh.",
@@ -73,7 +73,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 async def current_user(
     request: Request,
     process: Process,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(bearer_scheme)],
 ) -> Caller:
     """The caller. Every guarded write is counted here, so that no route can forget it."""
     if bearer is None:

@@ -19,9 +19,11 @@ from fastapi import Depends, FastAPI, Header, Request, Response
 from pydantic import BaseModel
 
 from api.deps import CurrentUser, Databases, Process, limit_submits
+from api.feed import Feed
 from api.lookups import Lookups
 from api.schemas.jobs import JobRead
 from api.stream import Hub
+from api.tickets import OpenTickets
 from core.database import Database, Role, Steps, perform_async
 from core.kind import Kind, Priority
 from core.settings import Settings
@@ -44,6 +46,8 @@ class EngineRoom:
     """What requests share to reach the workers. Made once per process."""
 
     hub: Hub
+    feed: Feed
+    tickets: OpenTickets
     lookups: Lookups
     publisher: Publisher
 
@@ -63,16 +67,22 @@ async def engine_room(
     def render(view: views.JobView) -> dict[str, Any]:
         return room.render(view)
 
-    hub = Hub(databases.engine, settings.redis_url, render)
-    room = EngineRoom(hub, Lookups(databases.engine), publisher)
+    feed = Feed(databases.engine, render)
+    hub = Hub(databases.engine, settings.redis_url, render, feed)
+    tickets = OpenTickets(databases.engine)
+    room = EngineRoom(hub, feed, tickets, Lookups(databases.engine), publisher)
     app.state.engine_room = room
+    feed.start()
     hub.start()
+    tickets.start()
     restore = _end_streams_on_signal(hub)
     try:
         yield room
     finally:
         restore()
         await hub.close()
+        await feed.close()
+        await tickets.close()
         await asyncio.to_thread(publisher.close)
         sending.dispose()
 
@@ -251,6 +261,7 @@ class Acceptance:
             self.room.publisher.admitted(submitted.message)
         elif not submitted.replayed:
             self.room.publisher.job_waits(submitted.lane)
+        self.room.feed.mark([owner_id])
         view, headers = submitted.view, dict[str, str]()
         if submitted.replayed:
             headers["Idempotent-Replayed"] = "true"

@@ -13,6 +13,10 @@ from fastapi import Request, Response
 
 from models.job import TERMINAL
 
+#: Whatever the broker does, an event is seen after so long. Seconds.
+SWEEP_EVERY_S = 1.0
+#: A stream ends after so long and the client resumes it: no connection is held for ever. Seconds.
+STREAM_LIFETIME_S = 3600.0
 #: Events held for one client; more stay in Postgres until it has read some.
 BUFFER = 256
 
@@ -35,6 +39,8 @@ class Frame:
     seq: int | None
     type: str
     data: dict[str, Any]
+    #: What the client resumes from; None on live hints.
+    id: str | None = None
 
     @property
     def terminal(self) -> bool:
@@ -44,6 +50,27 @@ class Frame:
 def utc_text(at: datetime) -> str:
     """RFC 3339 in UTC."""
     return at.isoformat().replace("+00:00", "Z")
+
+
+def frame_of(
+    job_id: UUID,
+    seq: int,
+    type_: str,
+    at: datetime,
+    data: dict[str, Any],
+    *,
+    job: dict[str, Any] | None,
+    event_id: str,
+) -> Frame:
+    """The frame of an event of the log.
+
+    Args:
+        job: the whole job, where the event is its end.
+    """
+    body = {"job_id": str(job_id), "seq": seq, "at": utc_text(at), **data}
+    if job is not None:
+        body["job"] = job
+    return Frame(seq, type_, body, event_id)
 
 
 @dataclass(eq=False)

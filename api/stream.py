@@ -15,22 +15,26 @@ import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from api.frames import TERMINAL_EVENTS, Follower, Frame, utc_text
-from core.broker import HINTS
+from api.feed import Feed
+from api.frames import (
+    STREAM_LIFETIME_S,
+    SWEEP_EVERY_S,
+    TERMINAL_EVENTS,
+    Follower,
+    Frame,
+    frame_of,
+)
+from core.broker import HINTS, Grown, read_hints
 from core.database import AsyncDatabase, perform_async
 from core.errors import AppError
 from core.kind import KINDS
 from core.log import log
 from services.jobs import views
 
-#: Whatever the broker does, an event is seen after so long. Seconds.
-SWEEP_EVERY_S = 1.0
 #: How often the pace of the lanes is measured anew, for estimates. Seconds.
 PACE_EVERY_S = 5.0
 #: Events that one query fetches for all.
 BATCH = 1000
-#: A stream ends after so long and the client resumes it: no connection is held for ever. Seconds.
-STREAM_LIFETIME_S = 3600.0
 #: Streams that one user may hold open on one process.
 STREAMS_PER_USER = 100
 
@@ -44,15 +48,17 @@ class TooManyStreams(AppError):
 class Hub:
     """Feeds the followers of this process over one connection to each store."""
 
-    def __init__(self, database: AsyncDatabase, redis_url: str, render: Any) -> None:
+    def __init__(self, database: AsyncDatabase, redis_url: str, render: Any, feed: Feed) -> None:
         """
         Args:
             database: connections of role `engine`; who may follow what is checked before.
             render: turns a `JobView` into the job object of the contract.
+            feed: hears of the same hints.
         """
         self._database = database
         self._redis_url = redis_url
         self._render = render
+        self._feed = feed
         self._followers: dict[UUID, set[Follower]] = {}
         self._streams: Counter[UUID] = Counter()
         self._dirty: set[UUID] = set()
@@ -70,6 +76,7 @@ class Hub:
     def end_streams(self) -> None:
         """Tell every follower to go and come back; the process is about to end."""
         self.closing.set()
+        self._feed.end_streams()
         for follower in self._all():
             follower.ready.set()
 
@@ -147,6 +154,11 @@ class Hub:
                 self._dirty.add(job_id)
                 self._wake.set()
 
+    def _hear(self, grown: Iterable[Grown]) -> None:
+        for job_id, owner_id in grown:
+            self._mark([job_id])
+            self._feed.mark([owner_id])
+
     def _forget(self, follower: Follower) -> None:
         group = self._followers.get(follower.job_id)
         if group is not None:
@@ -171,7 +183,7 @@ class Hub:
                 while True:
                     message = await pubsub.get_message(timeout=5.0)
                     if message is not None:
-                        self._mark(_ids(message["data"]))
+                        self._hear(read_hints(message["data"]))
             except Exception as error:
                 log.info("hints_unreadable", error=repr(error))
             finally:
@@ -237,15 +249,16 @@ class Hub:
             follower.ready.set()
 
     def _frame(self, event: views.Event, jobs: dict[UUID, views.JobView]) -> Frame:
-        data = {
-            "job_id": str(event.job_id),
-            "seq": event.seq,
-            "at": utc_text(event.at),
-            **event.data,
-        }
-        if event.type in TERMINAL_EVENTS and event.job_id in jobs:
-            data["job"] = self._render(jobs[event.job_id])
-        return Frame(event.seq, event.type, data)
+        job = jobs.get(event.job_id) if event.type in TERMINAL_EVENTS else None
+        return frame_of(
+            event.job_id,
+            event.seq,
+            event.type,
+            event.at,
+            event.data,
+            job=None if job is None else self._render(job),
+            event_id=str(event.seq),
+        )
 
     async def _sweep(self) -> None:
         """Measure the pace, and tell those who wait how far they are."""
@@ -269,11 +282,3 @@ class Hub:
         for follower in self._followers.get(spot.job_id, ()):
             follower.hint = Frame(None, "job.queue", data)
             follower.ready.set()
-
-
-def _ids(message: bytes | str) -> Iterator[UUID]:
-    """Job ids of a hint; the broker may say anything."""
-    words = message.decode("ascii", "replace") if isinstance(message, bytes) else message
-    for word in words.split():
-        with suppress(ValueError):
-            yield UUID(word)

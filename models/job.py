@@ -214,6 +214,7 @@ class JobEvent(SQLModel, table=True):
     """One line of a job's log. Numbers are gap-free: they are given under the lock of the job."""
 
     __tablename__ = "job_events"
+    __table_args__ = (Index("ix_job_events_feed", "owner_id", "xid", "job_id", "seq"),)
 
     job_id: UUID = _job_key()
     seq: int = Field(primary_key=True)
@@ -225,7 +226,8 @@ class JobEvent(SQLModel, table=True):
     at: datetime = Field(
         sa_type=UTC_TIME, sa_column_kwargs={"server_default": text("clock_timestamp()")}
     )
-    #: The writing transaction: a cursor over all jobs stays below pg_snapshot_xmin.
+    #: The writing transaction, or that of the event before it if greater (a trigger sees to
+    #: it): the feed of all jobs is served below pg_snapshot_xmin, and keeps each job's order.
     xid: int = Field(
         sa_column=Column(XID8, nullable=False, server_default=text("pg_current_xact_id()"))
     )
@@ -265,6 +267,25 @@ class IdempotencyKey(SQLModel, table=True):
     expires_at: datetime = Field(
         sa_type=UTC_TIME, sa_column_kwargs={"server_default": text("now() + interval '24 hours'")}
     )
+
+
+class StreamTicket(SQLModel, table=True):
+    """Opens one stream for who cannot send a header."""
+
+    __tablename__ = "stream_tickets"
+    __table_args__ = (
+        Index("ix_stream_tickets_expires_at", "expires_at"),
+        Index("ix_stream_tickets_owner_id", "owner_id"),
+        Index("ix_stream_tickets_job_id", "job_id"),
+    )
+
+    #: SHA-256 of the ticket.
+    hash: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    owner_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")
+    #: None: the stream of all jobs.
+    job_id: UUID | None = Field(default=None, foreign_key="jobs.id", ondelete="CASCADE")
+    created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    expires_at: datetime = Field(sa_type=UTC_TIME)
 
 
 class Artifact(SQLModel, table=True):

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Protocol
-from uuid import UUID
 
 import redis
 from kombu.exceptions import KombuError
@@ -15,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from core.broker import HINTS, MESSAGE_VERSION, celery_app
+from core.broker import HINTS, MESSAGE_VERSION, Grown, celery_app, write_hints
 from core.database import Database, perform
 from core.kind import Lane
 from core.log import log
@@ -41,7 +40,7 @@ class Broker(Protocol):
 
     def send(self, messages: Iterable[Message]) -> None: ...
 
-    def hint(self, job_ids: Iterable[str]) -> None: ...
+    def hint(self, grown: Iterable[Grown]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -89,8 +88,8 @@ class CeleryBroker:
             retry=False,
         )
 
-    def hint(self, job_ids: Iterable[str]) -> None:
-        self._hints.publish(HINTS, " ".join(job_ids))
+    def hint(self, grown: Iterable[Grown]) -> None:
+        self._hints.publish(HINTS, write_hints(grown))
 
     def close(self) -> None:
         with suppress(Exception):
@@ -118,7 +117,7 @@ class Publisher:
         self._waiting: set[Lane] = set()
         self._full_until: dict[Lane, float] = {}
         self._messages: list[Message] = []
-        self._hints: dict[str, None] = {}
+        self._hints: dict[Grown, None] = {}
         self._wanted = threading.Condition()
         self._closing = False
         self._paused_until = 0.0
@@ -150,12 +149,12 @@ class Publisher:
             self._lanes.add(lane)
             self._wanted.notify()
 
-    def jobs_changed(self, job_ids: Iterable[UUID | str]) -> None:
+    def jobs_changed(self, grown: Iterable[Grown]) -> None:
         """The logs of these jobs grew. Never blocks; overflow is dropped."""
         with self._wanted:
-            for job_id in job_ids:
+            for one in grown:
                 if len(self._hints) < HINTS_KEPT:
-                    self._hints[str(job_id)] = None
+                    self._hints[one] = None
             self._wanted.notify()
 
     def close(self, timeout_s: float = 2.0) -> None:
@@ -195,7 +194,7 @@ class Publisher:
         due = [self._full_until[lane] for lane in self._waiting if lane in self._full_until]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
-    def _attempt(self, lanes: set[Lane], hints: dict[str, None], messages: list[Message]) -> None:
+    def _attempt(self, lanes: set[Lane], hints: dict[Grown, None], messages: list[Message]) -> None:
         try:
             broker = self._broker = self._broker or self._connect()
             if messages:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
 
+from core.broker import Grown
 from core.database import Database, perform
 from core.kind import Progress, RunStopped
 from core.log import log
@@ -98,7 +99,7 @@ class Attendant:
         database: Database,
         settings: Settings,
         files: Files,
-        changed: Callable[[Iterable[UUID]], None],
+        changed: Callable[[Iterable[Grown]], None],
     ) -> None:
         """
         Args:
@@ -181,7 +182,7 @@ class Attendant:
                 claimed = run.claimed
                 seq = perform(session, running.progress(claimed.job_id, claimed.fence, body))
             if seq is not None:
-                self._changed([run.claimed.job_id])
+                self._changed([(claimed.job_id, claimed.owner_id)])
 
     def _read_orders(self, runs: list[ActiveRun]) -> None:
         ids, fences = [r.claimed.job_id for r in runs], [r.claimed.fence for r in runs]

@@ -86,14 +86,15 @@ def live(
     claimed = patiently(CLAIM_PATIENCE_S, lambda: _claim(here, job_id, attempt))
     if claimed is None:
         return "not there to take"
-    here.publisher.jobs_changed([job_id])
+    grown = [(job_id, claimed.owner_id)]
+    here.publisher.jobs_changed(grown)
     run = here.attendant.attend(claimed, kind.time_limit_s)
     started = time.monotonic()
     try:
         settled = _settle(here, claimed, _work(here, kind, body, keep, run))
     finally:
         here.attendant.leave(run)
-        here.publisher.jobs_changed([job_id])
+        here.publisher.jobs_changed(grown)
         here.publisher.room_made(kind.lane)
     log.info(
         "attempt_ended",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from uuid import UUID
 
+from core.broker import Grown
 from core.database import Database, perform
 from core.errors import StoreUnavailable
 from core.kind import JobFailed
@@ -27,7 +28,7 @@ class Files:
         self,
         database: Database,
         store: ArtifactStore,
-        changed: Callable[[Iterable[UUID]], None],
+        changed: Callable[[Iterable[Grown]], None],
     ) -> None:
         """
         Args:
@@ -56,7 +57,7 @@ class Files:
             raise JobFailed(error.code, error.detail, status=503, retryable=True) from error
         artifact_id = patiently(ADD_PATIENCE_S, lambda: self._record(claimed, new))
         if artifact_id is not None:
-            self._changed([claimed.job_id])
+            self._changed([(claimed.job_id, claimed.owner_id)])
         return artifact_id
 
     def _record(self, claimed: Claimed, new: NewArtifact) -> UUID | None:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
+import structlog
 import uvicorn
 
 from core.settings import get_settings
@@ -23,6 +24,19 @@ from tests.stack import Child, Stores
 # Plugins and imports may make Celery read its configuration while tests are collected; no
 # store is up then, and nothing connects to this one.
 os.environ.setdefault("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+
+
+# The default shows every local variable of every frame of an error: seconds for each.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

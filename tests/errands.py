@@ -11,7 +11,7 @@ from uuid import UUID
 import redis
 from pydantic import BaseModel
 
-from core.broker import HINTS
+from core.broker import HINTS, write_hints
 from core.kind import Kind, Lane
 from models.job import Status
 from services.jobs import running, settle
@@ -83,7 +83,7 @@ class Errands:
 
     def hint(self, job_id: UUID) -> None:
         """Say over the broker that the log grew, as a worker does."""
-        self.publish(str(job_id))
+        self.publish(write_hints([(job_id, self.owner_id)]))
 
     def publish(self, text: str) -> None:
         """Say anything where hints are heard."""

@@ -128,6 +128,8 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", "/api/v1/jobs"): own_list(),
     ("GET", JOB): owned(200, a_job),
     ("GET", f"{JOB}/events"): owned(200, a_job),
+    ("GET", "/api/v1/events"): own_list(),
+    ("POST", "/api/v1/stream-tickets"): own_list(201, {}),
     ("POST", f"{JOB}/cancel"): owned(200, a_job),
     ("POST", f"{JOB}/finish"): owned(202, a_job),
     ("POST", f"{JOB}/retry"): owned(202, an_ended_job),

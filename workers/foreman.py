@@ -49,6 +49,8 @@ class Foreman:
         log.info("worker_entered", worker=self._name, lane=self._lane, slots=self._slots)
 
     def start(self) -> None:
+        """Begin to look after the children, which have been born by now."""
+        self._children, self._buried = _children()
         self._thread.start()
 
     def drain(self) -> None:
@@ -86,6 +88,17 @@ class Foreman:
             # a successor of our name has entered, so nothing can be claimed here any more
             log.error("worker_superseded", worker=self._name)
             os.kill(os.getpid(), signal.SIGTERM)
+        self._bury_the_unseen()
+
+    def _bury_the_unseen(self) -> None:
+        """A child may live, claim, die and be reaped between two looks: only its lease is left."""
+        with self._database.transaction(durable=False) as session:
+            listed_at = perform(session, fleet.clock())
+        living = _children()[0] | {os.getpid()}
+        with self._database.transaction() as session:
+            unseen = perform(session, fleet.bury_unseen(self._worker_id, living, listed_at))
+        if unseen:
+            self._rescue()
 
     def _bury_the_dead(self) -> None:
         living, zombies = _children()

@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import suppress
 
+from core.broker import Grown
 from core.database import Database, Role, perform
 from core.kind import Lane
 from core.log import configure_logging, log
@@ -66,7 +67,7 @@ class Housekeeping:
             self._drop_broker()
             raise
 
-    def _repair(self) -> list[str]:
+    def _repair(self) -> list[Grown]:
         keep_days = self._settings.keep_jobs_days
         with self._database.transaction() as session:
             changed = perform(session, repair.rescue(keep_days=keep_days))

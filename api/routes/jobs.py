@@ -1,32 +1,23 @@
-"""Jobs: poll, list, stream, cancel, finish, try again."""
+"""Jobs: poll, list, cancel, finish, try again."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi import APIRouter, Header, Query, Response
 
 from api.deps import CurrentUser, Db, PageQuery, Process
 from api.engine_room import ACCEPTED, Accept, Room, etag_of, job_answer
-from api.frames import Follower, StreamEnded
 from api.schemas.base import One, Page
-from api.schemas.jobs import JobEventRead, JobRead, StatusName
+from api.schemas.jobs import JobRead, StatusName
 from core.database import perform_async
-from core.errors import Invalid
 from core.kind import KINDS, Lane
-from models.job import TERMINAL, Status
+from models.job import Status
 from services.jobs import requests, views
 from services.jobs.submit import retry as retry_steps
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
-
-#: When clients come back to a stream that ended early, or all would in one moment. Milliseconds.
-COME_BACK_MS = (500, 3000)
 
 REFUSED: dict[int | str, dict[str, Any]] = {
     409: {
@@ -89,7 +80,7 @@ async def cancel_job(job_id: UUID, user: CurrentUser, room: Room, process: Proce
         keep_days = process.settings.keep_jobs_days
         await perform_async(db, requests.cancel(user.id, job_id, keep_days=keep_days))
         view = await perform_async(db, views.read(user.id, job_id))
-    room.publisher.jobs_changed([job_id])
+    room.publisher.jobs_changed([(job_id, user.id)])
     return job_answer(room, view, headers={})
 
 
@@ -126,64 +117,3 @@ async def retry_job(job_id: UUID, work: Accept) -> Response:
         trace=work.trace,
     )
     return await work.carry_out(steps)
-
-
-@dataclass(frozen=True)
-class Subscription:
-    """A checked wish to follow a job: what it is now, and where its next events arrive."""
-
-    job: views.JobView
-    follower: Follower
-    room: Room
-
-
-def _number(value: str | None, field: str) -> int | None:
-    if value is None or value == "":
-        return None
-    if not (value.isascii() and value.isdecimal()) or len(value) > 9:
-        raise Invalid(field_errors={field: ["must be the decimal number of an event"]})
-    return int(value)
-
-
-async def subscribe(
-    job_id: UUID,
-    user: CurrentUser,
-    room: Room,
-    last_event_id: Annotated[
-        str | None, Header(description="Number of the last event seen (sent by EventSource).")
-    ] = None,
-    starting_after: Annotated[
-        str | None, Query(description="The same, for clients that set no headers.")
-    ] = None,
-) -> AsyncIterator[Subscription]:
-    """Check access and position before the stream begins; afterwards 200 has been sent."""
-    after = _number(last_event_id, "Last-Event-ID")
-    if after is None:
-        after = _number(starting_after, "starting_after") or 0
-    job = await room.lookups.job(user.id, job_id)
-    if job.status in TERMINAL and after >= job.seq:
-        raise StreamEnded
-    # a number from the future (a restored database): the log is followed from its end
-    after = min(after, job.seq)
-    # given back here, not in the generator: one that is cut off while it waits for its
-    # reader gets to its `finally` only when it is garbage collected
-    with room.hub.stream_of(user.id), room.hub.following(job.id, after) as follower:
-        yield Subscription(job, follower, room)
-
-
-@router.get(
-    "/{job_id}/events",
-    response_class=EventSourceResponse,
-    responses={204: {"description": "The terminal event was seen; nothing follows."}},
-)
-async def stream_job(
-    wanted: Annotated[Subscription, Depends(subscribe)],
-) -> AsyncIterator[JobEventRead | ServerSentEvent]:
-    """The job's events: a snapshot, then each event after the given one, to the terminal one."""
-    snapshot = wanted.room.render(wanted.job)
-    # the way back is spread over clients from the start: a server that is killed says no more
-    come_back_ms = random.randint(*COME_BACK_MS)  # noqa: S311
-    yield ServerSentEvent(event="job.snapshot", data=snapshot, retry=come_back_ms)
-    async for frame in wanted.room.hub.frames(wanted.follower):
-        number = None if frame.seq is None else str(frame.seq)
-        yield ServerSentEvent(id=number, event=frame.type, data=frame.data)

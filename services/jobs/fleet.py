@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -50,6 +51,39 @@ _LEAVE = text("UPDATE workers SET ended_at = coalesce(ended_at, now()) WHERE id 
 def leave(worker_id: UUID) -> Steps[None]:
     """The incarnation ends; whatever it still held is free."""
     yield bind(_LEAVE, id=worker_id)
+
+
+_CLOCK = text("SELECT clock_timestamp()")
+
+
+def clock() -> Steps[datetime]:
+    """The time of Postgres, by which claims are dated."""
+    at: datetime = (yield _CLOCK).scalar_one()
+    return at
+
+
+_BURY_UNSEEN = text("""
+UPDATE job_runs SET lease_until = '-infinity' FROM job_attempts
+WHERE job_runs.worker_id = :id AND job_runs.lease_until IS NOT NULL
+  AND job_runs.pid <> ALL(:living)
+  AND job_attempts.fence = job_runs.fence AND job_attempts.started_at < :listed_at
+RETURNING job_runs.job_id
+""")
+
+
+def bury_unseen(worker_id: UUID, living: Collection[int], listed_at: datetime) -> Steps[int]:
+    """End the leases of this incarnation's children that nobody saw alive.
+
+    Args:
+        living: process ids, the parent's included.
+        listed_at: a time of Postgres from before `living` was listed; whoever claimed after
+            it may be younger than the list.
+
+    Returns:
+        How many leases were ended.
+    """
+    bound = bind(_BURY_UNSEEN, id=worker_id, living=list(living), listed_at=listed_at)
+    return len((yield bound).all())
 
 
 _BURY = text("""

@@ -6,6 +6,7 @@ import json
 
 from sqlalchemy import text
 
+from core.broker import Grown
 from core.database import Steps, bind
 from services.jobs.errors import DEADLINE_EXCEEDED, WORKER_LOST
 from services.jobs.settle import MAX_CRASHES
@@ -52,11 +53,11 @@ WITH lost AS (
             'error', CAST(:error AS jsonb)) ELSE '{}' END
     FROM job
 )
-SELECT id FROM job
+SELECT id, owner_id FROM job
 """)
 
 
-def rescue(*, keep_days: float) -> Steps[list[str]]:
+def rescue(*, keep_days: float) -> Steps[list[Grown]]:
     """Requeue jobs whose worker is lost, or fail them at their third crash.
 
     Returns:
@@ -69,7 +70,7 @@ def rescue(*, keep_days: float) -> Steps[list[str]]:
         keep_s=keep_days * 86400,
         error=json.dumps(WORKER_LOST),
     )
-    return [str(row.id) for row in rows]
+    return [(row.id, row.owner_id) for row in rows]
 
 
 # Why an unfinished job must end now, in order of precedence. A cancel that its worker has not
@@ -111,11 +112,11 @@ WITH overdue AS (
     INSERT INTO job_events (job_id, owner_id, seq, type)
     SELECT id, owner_id, seq, 'job.' || status FROM job
 )
-SELECT id FROM job
+SELECT id, owner_id FROM job
 """)
 
 
-def end_overdue(*, keep_days: float, cancel_grace_s: float = 5.0) -> Steps[list[str]]:
+def end_overdue(*, keep_days: float, cancel_grace_s: float = 5.0) -> Steps[list[Grown]]:
     """End jobs past their deadline or start-by time, and cancels that nobody obeyed.
 
     Returns:
@@ -128,10 +129,11 @@ def end_overdue(*, keep_days: float, cancel_grace_s: float = 5.0) -> Steps[list[
         keep_s=keep_days * 86400,
         error=json.dumps(DEADLINE_EXCEEDED),
     )
-    return [str(row.id) for row in rows]
+    return [(row.id, row.owner_id) for row in rows]
 
 
 _PRUNE = (
+    text("DELETE FROM stream_tickets WHERE expires_at < now()"),
     text("DELETE FROM road_spending WHERE day < now() - interval '31 days'"),
     text("""
 DELETE FROM road_cells WHERE key IN (

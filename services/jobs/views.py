@@ -139,6 +139,21 @@ def read_of_owners(
     return {(view.owner_id, view.id): view for view in found.values()}
 
 
+_UNFINISHED = text("""
+SELECT id FROM jobs
+WHERE owner_id = :owner AND finished_at IS NULL
+  AND (CAST(:tag AS text) IS NULL OR :tag = ANY(tags))
+ORDER BY id
+""")
+
+
+def unfinished(owner_id: UUID, tag: str | None = None) -> Steps[list[JobView]]:
+    """All jobs of an owner that have not ended, oldest first, as role `engine`."""
+    ids = (yield bind(_UNFINISHED, owner=owner_id, tag=tag)).scalars().all()
+    found = yield from read_of_owners([(owner_id, job_id) for job_id in ids])
+    return [found[owner_id, job_id] for job_id in ids if (owner_id, job_id) in found]
+
+
 @dataclass(frozen=True)
 class Filter:
     """Which jobs a list shows; None means any."""

@@ -126,7 +126,8 @@ class TestFiveHundredStreams:
             listeners = [one for client in clients for one in followers(floor, client, http)]
             assert len(listeners) == 500
             told_at, held = await follow_over_a_restart(floor, api, listeners)
-        assert max(one.ended_at[0] for one in listeners) - told_at <= END_S
+        took = sorted(one.ended_at[0] - told_at for one in listeners)
+        assert took[-1] <= END_S, (took[::50], api.output()[-3000:])
         # each was told when to come back, and not all at one moment
         assert len({one.retries_ms[0] for one in listeners}) > 100
         # one connection more is the publisher's

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from obstore.store import MemoryStore
 
+from core.broker import Grown
 from core.kind import JobFailed
 from models.job import Status
 from services.artifacts import rows
@@ -51,13 +52,13 @@ def store() -> ObjectStore:
 
 
 @pytest.fixture
-def told() -> list[UUID]:
+def told() -> list[Grown]:
     """Jobs of which somebody was told that their logs grew."""
     return []
 
 
 @pytest.fixture
-def files(lab: Lab, store: ObjectStore, told: list[UUID]) -> Files:
+def files(lab: Lab, store: ObjectStore, told: list[Grown]) -> Files:
     return Files(lab.engine, store, told.extend)
 
 
@@ -95,7 +96,7 @@ async def bytes_of(lab: Lab, store: ObjectStore, owner: UUID, artifact_id: UUID)
 
 class TestAdding:
     async def test_says_and_holds_what_was_given(
-        self, lab: Lab, owner: UUID, files: Files, store: ObjectStore, told: list[UUID]
+        self, lab: Lab, owner: UUID, files: Files, store: ObjectStore, told: list[Grown]
     ) -> None:
         claimed = taken(lab, owner)
         artifact_id = added(files, claimed, b"%PDF", "Trip / June.pdf")
@@ -109,7 +110,7 @@ class TestAdding:
             "expires_at": None,
         }
         assert artifact_id.version == 4
-        assert told == [claimed.job_id]
+        assert told == [(claimed.job_id, owner)]
         assert lab.events(claimed.job_id) == ["job.queued", "job.started", "job.artifact"]
         event = lab.stores.one(
             "SELECT data FROM job_events WHERE job_id = %s AND seq = 3", claimed.job_id
@@ -149,7 +150,7 @@ class TestAdding:
         assert shown(lab, claimed) == []
 
     def test_after_the_fence_is_lost_writes_nothing(
-        self, lab: Lab, owner: UUID, files: Files, told: list[UUID]
+        self, lab: Lab, owner: UUID, files: Files, told: list[Grown]
     ) -> None:
         stale = taken(lab, owner)
         lab.past(stale.job_id, lease_until=1)

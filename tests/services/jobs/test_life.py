@@ -68,7 +68,7 @@ class TestTheFence:
     def test_a_stale_attempt_may_not_write(self, lab: Lab, owner: UUID) -> None:
         stale = taken(lab.claim(lab.submit(owner).job_id))
         lab.past(stale.job_id, lease_until=1)
-        assert lab.as_engine(repair.rescue(keep_days=DAYS)) == [str(stale.job_id)]
+        assert lab.as_engine(repair.rescue(keep_days=DAYS)) == [(stale.job_id, stale.owner_id)]
         fresh = taken(lab.claim(stale.job_id, attempt=1))
         assert lab.as_engine(running.progress(stale.job_id, stale.fence, {"fraction": 1})) is None
         assert not lab.as_owner(owner, running.hold(stale.job_id, stale.fence))
@@ -153,7 +153,19 @@ class TestCrashes:
         assert lab.as_engine(repair.rescue(keep_days=DAYS)) == []
         pid = lab.stores.one("SELECT pid FROM job_runs WHERE job_id = %s", claimed.job_id)
         lab.as_engine(fleet.bury(lab.worker_id, [pid]))
-        assert lab.as_engine(repair.rescue(keep_days=DAYS)) == [str(claimed.job_id)]
+        assert lab.as_engine(repair.rescue(keep_days=DAYS)) == [(claimed.job_id, claimed.owner_id)]
+
+    def test_a_child_that_nobody_saw_is_found_by_its_lease(self, lab: Lab, owner: UUID) -> None:
+        before = lab.as_engine(fleet.clock())
+        claimed = taken(lab.claim(lab.submit(owner).job_id))
+        pid = lab.stores.one("SELECT pid FROM job_runs WHERE job_id = %s", claimed.job_id)
+        later = lab.as_engine(fleet.clock())
+        # it claimed after the list was made, or is on it
+        assert lab.as_engine(fleet.bury_unseen(lab.worker_id, [1], before)) == 0
+        assert lab.as_engine(fleet.bury_unseen(lab.worker_id, [pid], later)) == 0
+        assert lab.as_engine(fleet.bury_unseen(lab.enter(), [1], later)) == 0
+        assert lab.as_engine(fleet.bury_unseen(lab.worker_id, [1], later)) == 1
+        assert lab.as_engine(repair.rescue(keep_days=DAYS)) == [(claimed.job_id, owner)]
 
     def test_a_lost_run_that_was_to_be_cancelled_is_cancelled(self, lab: Lab, owner: UUID) -> None:
         claimed = taken(lab.claim(lab.submit(owner).job_id))
@@ -190,7 +202,9 @@ class TestCancel:
         lab.as_owner(owner, requests.cancel(owner, claimed.job_id, keep_days=DAYS))
         assert lab.as_engine(repair.end_overdue(keep_days=DAYS)) == []
         lab.past(claimed.job_id, cancel_requested_at=6)
-        assert lab.as_engine(repair.end_overdue(keep_days=DAYS)) == [str(claimed.job_id)]
+        assert lab.as_engine(repair.end_overdue(keep_days=DAYS)) == [
+            (claimed.job_id, claimed.owner_id)
+        ]
         assert lab.status(claimed.job_id) == "cancelled"
         assert not succeed(lab, claimed)
 

@@ -218,7 +218,7 @@ class JobLife(Accepting):
         lost = [job for job in self.known if not job.gone and job.lost]
         done, changed = self.do(repair.rescue(keep_days=DAYS), fate)
         if done:
-            assert sorted(changed or []) == sorted(str(job.id) for job in lost)
+            assert sorted(changed or []) == sorted((job.id, job.owner) for job in lost)
             for job in lost:
                 job.rescue()
                 if job.waits and not job.ready:
@@ -230,7 +230,7 @@ class JobLife(Accepting):
         steps = repair.end_overdue(keep_days=DAYS, cancel_grace_s=HOUR_S)
         done, changed = self.do(steps, fate)
         if done:
-            assert sorted(changed or []) == sorted(str(job.id) for job, _ in due)
+            assert sorted(changed or []) == sorted((job.id, job.owner) for job, _ in due)
             for job, status in due:
                 job.end(status)
 

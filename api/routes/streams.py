@@ -1,0 +1,222 @@
+"""Streams: the events of one job, or of all, and tickets for clients that set no headers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
+from fastapi.security import HTTPAuthorizationCredentials
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, Field
+
+from api.deps import CurrentUser, Db, Process, bearer_scheme, current_user
+from api.engine_room import Room
+from api.feed import Reader
+from api.frames import Follower, StreamEnded
+from api.schemas.base import Body, One
+from api.schemas.jobs import JobEventRead, UtcTime
+from core.database import perform_async
+from core.errors import Invalid, Unauthenticated
+from models.job import TERMINAL
+from services import stream_tickets
+from services.jobs import feed, views
+from services.stream_tickets import Holder
+
+router = APIRouter(tags=["jobs"])
+
+#: When clients come back to a stream that ended early, or all would in one moment. Milliseconds.
+COME_BACK_MS = (500, 3000)
+
+Ticket = Annotated[
+    str | None,
+    Query(
+        max_length=100,
+        description="A stream ticket, where the client cannot send `Authorization`.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who opens a stream: by token, or by a ticket that is then kept alive."""
+
+    id: UUID
+    holder: Holder | None = None
+
+
+async def listener(
+    request: Request,
+    process: Process,
+    room: Room,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(bearer_scheme)],
+    ticket: Ticket = None,
+) -> Listener:
+    """The caller, by header or by ticket."""
+    if bearer is not None or ticket is None:
+        caller = await current_user(request, process, bearer)
+        return Listener(caller.id)
+    job_id = request.path_params.get("job_id")
+    try:
+        wanted = None if job_id is None else UUID(job_id)
+    except ValueError:
+        raise Unauthenticated from None
+    holder = await room.tickets.holder(ticket, wanted)
+    structlog.contextvars.bind_contextvars(user_id=str(holder.owner_id))
+    return Listener(holder.owner_id, holder)
+
+
+Listening = Annotated[Listener, Depends(listener)]
+LastEventId = Annotated[
+    str | None, Header(description="Id of the last event seen (sent by EventSource).")
+]
+StartingAfter = Annotated[
+    str | None, Query(description="The same, for clients that set no headers.")
+]
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A checked wish to follow a job: what it is now, and where its next events arrive."""
+
+    job: views.JobView
+    follower: Follower
+    room: Room
+
+
+def _number(value: str | None, field: str) -> int | None:
+    if value is None or value == "":
+        return None
+    if not (value.isascii() and value.isdecimal()) or len(value) > 9:
+        raise Invalid(field_errors={field: ["must be the decimal number of an event"]})
+    return int(value)
+
+
+async def subscribe(
+    job_id: UUID,
+    user: Listening,
+    room: Room,
+    last_event_id: LastEventId = None,
+    starting_after: StartingAfter = None,
+) -> AsyncIterator[Subscription]:
+    """Check access and position before the stream begins; afterwards 200 has been sent."""
+    after = _number(last_event_id, "Last-Event-ID")
+    if after is None:
+        after = _number(starting_after, "starting_after") or 0
+    job = await room.lookups.job(user.id, job_id)
+    if job.status in TERMINAL and after >= job.seq:
+        raise StreamEnded
+    # a number from the future (a restored database): the log is followed from its end
+    after = min(after, job.seq)
+    # given back here, not in the generator: one that is cut off while it waits for its
+    # reader gets to its `finally` only when it is garbage collected
+    with ExitStack() as held:
+        held.enter_context(room.hub.stream_of(user.id))
+        if user.holder is not None:
+            held.enter_context(room.tickets.holding(user.holder))
+        yield Subscription(job, held.enter_context(room.hub.following(job.id, after)), room)
+
+
+def _come_back() -> int:
+    # spread over clients from the start: a server that is killed says no more
+    return random.randint(*COME_BACK_MS)  # noqa: S311
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses={204: {"description": "The terminal event was seen; nothing follows."}},
+)
+async def stream_job(
+    wanted: Annotated[Subscription, Depends(subscribe)],
+) -> AsyncIterator[JobEventRead | ServerSentEvent]:
+    """The job's events: a snapshot, then each event after the given one, to the terminal one."""
+    snapshot = wanted.room.render(wanted.job)
+    yield ServerSentEvent(event="job.snapshot", data=snapshot, retry=_come_back())
+    async for frame in wanted.room.hub.frames(wanted.follower):
+        yield ServerSentEvent(id=frame.id, event=frame.type, data=frame.data)
+
+
+@dataclass(frozen=True)
+class WideSubscription:
+    """A checked wish to follow all jobs: those unfinished now, and where events arrive."""
+
+    jobs: list[views.JobView]
+    reader: Reader
+    room: Room
+
+
+async def subscribe_to_all(
+    user: Listening,
+    process: Process,
+    room: Room,
+    tag: Annotated[str | None, Query(max_length=100)] = None,
+    last_event_id: LastEventId = None,
+    starting_after: StartingAfter = None,
+) -> AsyncIterator[WideSubscription]:
+    """Check the position, or find the present one, before the stream begins."""
+    given = last_event_id or starting_after
+    after = feed.Cursor.read(given) if given else None
+    if given and after is None:
+        name = "Last-Event-ID" if last_event_id else "starting_after"
+        raise Invalid(field_errors={name: ["must be the id of an event of this stream"]})
+    with ExitStack() as held:
+        held.enter_context(room.hub.stream_of(user.id))
+        if user.holder is not None:
+            held.enter_context(room.tickets.holding(user.holder))
+        jobs: list[views.JobView] = []
+        if after is None:
+            async with process.databases.engine.transaction() as db:
+                # the place first: what happens while the jobs are read comes as an event, too
+                after = await perform_async(db, feed.end_of_feed())
+                jobs = await perform_async(db, views.unfinished(user.id, tag))
+        reader = held.enter_context(room.feed.reading(user.id, tag, after))
+        yield WideSubscription(jobs, reader, room)
+
+
+@router.get("/events", response_class=EventSourceResponse)
+async def stream_all_jobs(
+    wanted: Annotated[WideSubscription, Depends(subscribe_to_all)],
+) -> AsyncIterator[JobEventRead | ServerSentEvent]:
+    """The events of all of the caller's jobs, or of those with a tag.
+
+    Without a position: a snapshot of each unfinished job, then all that happens from now on.
+    Ids are opaque and resume this stream only. Events of one job come in their order.
+    """
+    yield ServerSentEvent(comment="follow", retry=_come_back())
+    for job in wanted.jobs:
+        yield ServerSentEvent(event="job.snapshot", data=wanted.room.render(job))
+    async for frame in wanted.room.feed.frames(wanted.reader):
+        yield ServerSentEvent(id=frame.id, event=frame.type, data=frame.data)
+
+
+class StreamTicketRequest(Body):
+    """Which stream the ticket opens."""
+
+    job_id: UUID | None = Field(default=None, description="Without it: the stream of all jobs.")
+
+
+class StreamTicketRead(BaseModel):
+    """A ticket; it is shown this once."""
+
+    ticket: str
+    expires_at: UtcTime = Field(description="Until when it must first be used.")
+
+
+@router.post("/stream-tickets", status_code=201)
+async def create_stream_ticket(
+    body: StreamTicketRequest, user: CurrentUser, db: Db, response: Response
+) -> One[StreamTicketRead]:
+    """A ticket for an EventSource, which can send no header: `?ticket=` on the stream's address.
+
+    First used within 60 seconds; then it reconnects that one stream until ten minutes have
+    passed without it.
+    """
+    issued = await perform_async(db, stream_tickets.issue(user.id, body.job_id))
+    response.headers["Cache-Control"] = "no-store"
+    return One(data=StreamTicketRead(ticket=issued.text, expires_at=issued.expires_at))
