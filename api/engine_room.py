@@ -67,8 +67,8 @@ async def engine_room(
     def render(view: views.JobView) -> dict[str, Any]:
         return room.render(view)
 
-    feed = Feed(databases.engine, render)
-    hub = Hub(databases.engine, settings.redis_url, render, feed)
+    feed = Feed(databases.engine, render, settings.stream_lifetime_s)
+    hub = Hub(databases.engine, settings, render, feed)
     tickets = OpenTickets(databases.engine)
     room = EngineRoom(hub, feed, tickets, Lookups(databases.engine), publisher)
     app.state.engine_room = room

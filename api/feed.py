@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from api.frames import BUFFER, STREAM_LIFETIME_S, SWEEP_EVERY_S, TERMINAL_EVENTS, Frame, frame_of
+from api.frames import BUFFER, SWEEP_EVERY_S, TERMINAL_EVENTS, Frame, frame_of
 from core.database import AsyncDatabase, perform_async
 from core.log import log
 from services.jobs import views
@@ -40,15 +40,20 @@ class Feed:
     """Feeds the readers of this process."""
 
     def __init__(
-        self, database: AsyncDatabase, render: Callable[[views.JobView], dict[str, Any]]
+        self,
+        database: AsyncDatabase,
+        render: Callable[[views.JobView], dict[str, Any]],
+        lifetime_s: float,
     ) -> None:
         """
         Args:
             database: connections of role `engine`.
             render: turns a `JobView` into the job object of the contract.
+            lifetime_s: a stream ends after so long, and its client resumes it. Seconds.
         """
         self._database = database
         self._render = render
+        self._lifetime_s = lifetime_s
         self._readers: dict[UUID, set[Reader]] = {}
         self._dirty: set[UUID] = set()
         self._wake = asyncio.Event()
@@ -95,7 +100,7 @@ class Feed:
 
     async def frames(self, reader: Reader) -> AsyncIterator[Frame]:
         """Yield a reader's events until its time is over or the process is about to end."""
-        give_up_at = time.monotonic() + STREAM_LIFETIME_S
+        give_up_at = time.monotonic() + self._lifetime_s
         while not self._closing:
             reader.ready.clear()
             while reader.frames:

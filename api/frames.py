@@ -15,8 +15,6 @@ from models.job import TERMINAL
 
 #: Whatever the broker does, an event is seen after so long. Seconds.
 SWEEP_EVERY_S = 1.0
-#: A stream ends after so long and the client resumes it: no connection is held for ever. Seconds.
-STREAM_LIFETIME_S = 3600.0
 #: Events held for one client; more stay in Postgres until it has read some.
 BUFFER = 256
 

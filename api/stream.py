@@ -17,7 +17,6 @@ from redis.backoff import NoBackoff
 
 from api.feed import Feed
 from api.frames import (
-    STREAM_LIFETIME_S,
     SWEEP_EVERY_S,
     TERMINAL_EVENTS,
     Follower,
@@ -29,6 +28,7 @@ from core.database import AsyncDatabase, perform_async
 from core.errors import AppError
 from core.kind import KINDS
 from core.log import log
+from core.settings import Settings
 from services.jobs import views
 
 #: How often the pace of the lanes is measured anew, for estimates. Seconds.
@@ -48,7 +48,9 @@ class TooManyStreams(AppError):
 class Hub:
     """Feeds the followers of this process over one connection to each store."""
 
-    def __init__(self, database: AsyncDatabase, redis_url: str, render: Any, feed: Feed) -> None:
+    def __init__(
+        self, database: AsyncDatabase, settings: Settings, render: Any, feed: Feed
+    ) -> None:
         """
         Args:
             database: connections of role `engine`; who may follow what is checked before.
@@ -56,7 +58,8 @@ class Hub:
             feed: hears of the same hints.
         """
         self._database = database
-        self._redis_url = redis_url
+        self._redis_url = settings.redis_url
+        self._lifetime_s = settings.stream_lifetime_s
         self._render = render
         self._feed = feed
         self._followers: dict[UUID, set[Follower]] = {}
@@ -115,13 +118,13 @@ class Hub:
             self._forget(follower)
 
     async def frames(
-        self, follower: Follower, *, within_s: float = STREAM_LIFETIME_S
+        self, follower: Follower, *, within_s: float | None = None
     ) -> AsyncIterator[Frame]:
         """Yield a follower's events up to the terminal one.
 
         Ends early when the time is over or the process is about to end.
         """
-        give_up_at = time.monotonic() + within_s
+        give_up_at = time.monotonic() + (self._lifetime_s if within_s is None else within_s)
         while not self.closing.is_set():
             follower.ready.clear()
             while (frame := follower.take()) is not None:

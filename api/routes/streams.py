@@ -208,7 +208,13 @@ class StreamTicketRead(BaseModel):
     expires_at: UtcTime = Field(description="Until when it must first be used.")
 
 
-@router.post("/stream-tickets", status_code=201)
+@router.post(
+    "/stream-tickets",
+    status_code=201,
+    responses={
+        404: {"$ref": "#/components/responses/NotFound", "description": "There is no such job."}
+    },
+)
 async def create_stream_ticket(
     body: StreamTicketRequest, user: CurrentUser, db: Db, response: Response
 ) -> One[StreamTicketRead]:

@@ -46,7 +46,8 @@ GENERATION = settings(
 
 @pytest.fixture(scope="module")
 def api(stores: Stores) -> Iterator[ApiChild]:
-    child = ApiChild(stores)
+    # the stream of all jobs has no end of its own
+    child = ApiChild(stores, {"STREAM_LIFETIME_S": "0.3"})
     child.ready()
     yield child
     child.stop()

@@ -66,7 +66,7 @@ class DaySearch:
         self.renderer, self.run = renderer, run
         self.request, self.problem = renderer.request, renderer.problem
         self.rules = DayRules(self.request, limits, renderer.table)
-        self.splitter = Splitter(self.problem, self.rules)
+        self.splitter = Splitter(self.problem, self.rules, run.check)
         self.days = DayByDay(self.request, self.problem, self.rules)
         self.day_s = self._driving_of_a_day()
 

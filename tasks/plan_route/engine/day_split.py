@@ -10,7 +10,7 @@ One thing is not tried: to wait some days for a clock change that makes a day lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -84,8 +84,14 @@ class Split:
 class Splitter:
     """Splits orders of one problem."""
 
-    def __init__(self, problem: Problem, rules: DayRules) -> None:
-        self.problem, self.rules = problem, rules
+    def __init__(
+        self, problem: Problem, rules: DayRules, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """
+        Args:
+            check: called at each leg; what it raises ends the split (see `Run.check`).
+        """
+        self.problem, self.rules, self.check = problem, rules, check
         self._kept: dict[tuple[int, ...], Split | None] = {}
 
     def split(self, order: Sequence[int]) -> Split | None:
@@ -94,15 +100,21 @@ class Splitter:
         if key not in self._kept:
             if len(self._kept) > 16:
                 self._kept.clear()
-            self._kept[key] = _Run(self.problem, self.rules, list(order)).best()
+            self._kept[key] = _Run(self.problem, self.rules, list(order), self.check).best()
         return self._kept[key]
 
 
 class _Run:
     """One order: its nodes, its legs and the least violations that they must bring."""
 
-    def __init__(self, problem: Problem, rules: DayRules, order: Order) -> None:
-        self.problem, self.rules = problem, rules
+    def __init__(
+        self,
+        problem: Problem,
+        rules: DayRules,
+        order: Order,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.problem, self.rules, self.check = problem, rules, check
         self.nodes = [0, *order, *([] if problem.end is None else [problem.end])]
         self.stops = len(order)
         self.spots = [rules.spots[node] for node in self.nodes]
@@ -143,6 +155,7 @@ class _Run:
         day = self.first_day
         labels = [Label(0, 0, 0, 0, 0, day, None, Stay(None, 0, None, day, 0))]
         for i in range(len(self.legs)):
+            self.check()
             reached: list[Label] = []
             for label in labels:
                 self._extend(i, label, reached)

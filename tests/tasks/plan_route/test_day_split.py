@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 
+from core.kind import RunStopped
 from services.roads import GreatCircle
 from tasks.plan_route.contract import RouteRequest
 from tasks.plan_route.engine import day_split
@@ -13,7 +16,7 @@ from tasks.plan_route.engine.day_rules import DayRules
 from tasks.plan_route.engine.day_split import Label
 from tasks.plan_route.engine.problem import build
 from tasks.plan_route.engine.roads import table_for
-from tests.tasks.plan_route.days_bodies import trips
+from tests.tasks.plan_route.days_bodies import spot, trip, trips
 
 MOST_NIGHTS = 7
 """What the count of all ways tries at each stop; a weekend is waited for in six."""
@@ -49,9 +52,41 @@ def _worth(split: day_split.Split, run: AllWays) -> tuple[int, ...]:
     return (split.violations, elapsed, split.days, split.money, split.ends)
 
 
+def never_closed(body: dict[str, Any]) -> bool:
+    """Without weekly hours two nights at a place are the most that can help."""
+    return not any(stop.get("opening") for stop in body["stops"])
+
+
 @settings(max_examples=60, deadline=None)
 @given(trips(most=3))
 def test_no_way_to_place_nights_is_better(body: dict[str, Any]) -> None:
+    _compare(body)
+
+
+@settings(max_examples=30, deadline=None)
+@given(trips(most=6).filter(never_closed))
+def test_nor_on_longer_trips_that_are_never_closed(body: dict[str, Any]) -> None:
+    _compare(body)
+
+
+def test_stops_when_it_is_told_to() -> None:
+    stops = [spot(f"s{n}") for n in range(8)]
+    request = RouteRequest.model_validate(trip([2.0] * 8, *stops))
+    table = table_for(request, GreatCircle())
+    assert request.limits is not None
+    problem, rules = build(request, table), DayRules(request, request.limits, table)
+    asked = itertools.count()
+
+    def check() -> None:
+        if next(asked) == 3:
+            raise RunStopped("cancelled")
+
+    with pytest.raises(RunStopped):
+        day_split.Splitter(problem, rules, check).split(list(range(1, problem.n + 1)))
+    assert next(asked) == 4
+
+
+def _compare(body: dict[str, Any]) -> None:
     every, split = runs(body)
     best = every.least()
     assert best is not None
