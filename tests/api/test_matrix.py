@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import User
-from tests.stack import ROOT
+from tests.faults.client import Client
+from tests.stack import ROOT, ApiChild, Stores
 
 PATH = "/api/v1/matrix"
 SYDNEY, MELBOURNE, TOKYO, OSAKA = (
@@ -49,16 +50,23 @@ async def test_no_highways_there(user: User) -> None:
     assert [warning["code"] for warning in mixed["warnings"]] == ["ROADS_PARTLY_ESTIMATED"]
 
 
-async def test_the_most_places_in_no_time(user: User) -> None:
+def test_the_most_places_in_no_time(stores: Stores) -> None:
+    """In a process of its own: here every line of it would be counted for the coverage."""
     points = ";".join(f"{35 + i / 3},{-100 + i}" for i in range(25))
-    first = await ask(user, points)
-    assert len(first.json()["data"]["durations_s"]) == 25
-    seconds = []
-    for _ in range(5):
-        began = time.monotonic()
-        assert (await ask(user, points)).status_code == 200
-        seconds.append(time.monotonic() - began)
-    assert min(seconds) < 0.2
+    child = ApiChild(stores)
+    child.ready()
+    try:
+        client = Client(child.url)
+        seconds = []
+        for _ in range(6):  # the first reads the graph
+            began = time.monotonic()
+            answer = client.http.get("/api/v1/matrix", params={"points": points})
+            seconds.append(time.monotonic() - began)
+            assert len(answer.json()["data"]["durations_s"]) == 25
+        client.http.close()
+        assert min(seconds) < 0.2, seconds
+    finally:
+        child.kill()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import Failure, FailureGroup
 
 from tests.faults.client import TRIP, Client
-from tests.stack import ApiChild, Stores
+from tests.stack import UNMEASURED, ApiChild, Stores
 
 Things = dict[str, list[str]]
 
@@ -47,7 +47,7 @@ GENERATION = settings(
 @pytest.fixture(scope="module")
 def api(stores: Stores) -> Iterator[ApiChild]:
     # the stream of all jobs has no end of its own
-    child = ApiChild(stores, {"STREAM_LIFETIME_S": "0.3"})
+    child = ApiChild(stores, {"STREAM_LIFETIME_S": "0.3", **UNMEASURED})
     child.ready()
     yield child
     child.stop()

@@ -22,7 +22,7 @@ from tests.stack import ApiChild, Child, Stores
 
 #: L of the fault table: long enough for a busy machine, short enough for a test. Seconds.
 LEASE_S = 6.0
-FAST = {"LEASE_S": str(LEASE_S), "RETRY_BASE_S": "0.2"}
+FAST = {"LEASE_S": str(LEASE_S), "RETRY_BASE_S": "0.2", **stack.UNMEASURED}
 APP = "tests.faults.app"
 
 
