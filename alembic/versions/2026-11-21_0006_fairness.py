@@ -59,7 +59,13 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
             END END) AS n
         FROM users, turn
     )
-    SELECT CASE WHEN coalesce(n, 0) < 1000 THEN coalesce(n, 0) + 1 END::integer FROM ahead
+    -- a flood of one's own is not worth a count of the whole lane
+    SELECT CASE WHEN (SELECT count(*) FROM (
+            SELECT FROM jobs
+            WHERE lane = in_lane AND owner_id = of_owner AND status = 'queued'
+              AND admitted_at IS NULL AND (ready_at, id) < (ready, job) LIMIT 1000) own) < 1000
+        THEN (SELECT CASE WHEN coalesce(n, 0) < 1000 THEN coalesce(n, 0) + 1 END FROM ahead)
+        END::integer
 $$;
 REVOKE EXECUTE ON FUNCTION fair_rank FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION fair_rank TO wheels_app, wheels_engine
