@@ -229,7 +229,7 @@ def _tell(
     rig: Rig, lab: Any, jobs: list[Any], events: int, arrivals: dict[tuple[str, int], float]
 ) -> list[float]:
     """Write progress of running jobs at 100 a second, with a hint as a worker gives it."""
-    from core.broker import HINTS
+    from core.broker import HINTS, write_hints
     from services.jobs import running
 
     claims = [lab.claim(job_id) for job_id in jobs[: min(50, len(jobs))]]
@@ -240,7 +240,7 @@ def _tell(
         body = {"fraction": number / events, "stage": "bench", "message": "", "data": {}}
         seq = lab.as_engine(running.progress(claimed.job_id, claimed.fence, body))
         sent[str(claimed.job_id), seq] = time.time()
-        hints.publish(HINTS, str(claimed.job_id))
+        hints.publish(HINTS, write_hints([(claimed.job_id, claimed.owner_id)]))
         time.sleep(0.01)
     until(lambda: all(key in arrivals for key in sent), 20)
     return [arrivals[key] - at for key, at in sent.items()]
