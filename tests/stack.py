@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from local.ports import free_port
 from local.postgres import Postgres
 from local.valkey import Valkey
+from tests.nursery import Nursery, Started
 
 ROOT = Path(__file__).resolve().parent.parent
 
 #: For processes whose speed matters: the count of their lines for the coverage halves it.
 #: What they run is counted where the same code is tested in calm.
 UNMEASURED = {"COVERAGE_PROCESS_CONFIG": ""}
+
+
+@cache
+def _nursery() -> Nursery:
+    return Nursery(ROOT)
 
 
 def until(condition: Callable[[], Any], within_s: float = 20.0, every_s: float = 0.02) -> Any:
@@ -132,6 +139,12 @@ class Child:
         self.start()
 
     def start(self) -> None:
+        self.process: subprocess.Popen[bytes] | Started
+        if not self.env.get("COVERAGE_PROCESS_CONFIG"):
+            # without the count of lines, which an interpreter starts before all else
+            _, _, module, *args = self.command
+            self.process = _nursery().start(module, args, self.env, self.log)
+            return
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command,
