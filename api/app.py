@@ -18,6 +18,7 @@ from api.errors import install_error_handlers
 from api.frames import StreamEnded, answer_stream_ended
 from api.limits import Limiter
 from api.openapi import DESCRIPTION, TAGS, finish_openapi
+from api.reference import add_reference
 from api.routes import artifacts, auth, health, jobs, matrix, routes, stops, streams, trips
 from api.text import refuse_unstorable_text
 from core.database import AsyncDatabase, Role
@@ -64,8 +65,8 @@ def create_app(settings: Settings | None = None) -> Application:
         description=DESCRIPTION,
         license_info={"name": "MIT", "identifier": "MIT"},
         openapi_tags=TAGS,
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         lifespan=_lifespan,
         dependencies=[Depends(refuse_unstorable_text)],
         generate_unique_id_function=_operation_id,
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None) -> Application:
     app.state.settings = settings
     install_error_handlers(app)
     app.add_exception_handler(StreamEnded, answer_stream_ended)
+    add_reference(app)
     app.include_router(health.router)
     app.include_router(auth.keys_router)
     app.include_router(auth.sign_in_router, prefix="/api/v1")

@@ -62,12 +62,6 @@ ACCEPTED_HEADERS = (
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-#: Swagger UI comes from a CDN and starts from an inline script.
-DOCS_POLICY = (
-    "default-src 'none'; connect-src 'self'; img-src 'self' data: https://fastapi.tiangolo.com; "
-    "script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; frame-ancestors 'none'"
-)
 ONE_YEAR_S = 31_536_000
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -185,8 +179,7 @@ class _Answer:
         headers["X-Content-Type-Options"] = "nosniff"
         headers["X-Frame-Options"] = "DENY"
         headers["Referrer-Policy"] = "no-referrer"
-        is_page = self._scope["path"] == "/docs"
-        headers.setdefault("Content-Security-Policy", DOCS_POLICY if is_page else API_POLICY)
+        headers.setdefault("Content-Security-Policy", API_POLICY)
         headers.setdefault("Cache-Control", "no-store")
         if self._scope.get("scheme") == "https":
             headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR_S}; includeSubDomains"

@@ -255,12 +255,6 @@ class TestHeaders:
                     answer = await http.get("/livez")
                 assert ("strict-transport-security" in answer.headers) == present
 
-    async def test_the_docs_may_load_their_page(self, http: httpx2.AsyncClient) -> None:
-        answer = await http.get("/docs")
-        assert answer.status_code == 200
-        assert "cdn.jsdelivr.net" in answer.headers["content-security-policy"]
-        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
-
     async def test_a_stream_keeps_its_own_cache_rule(
         self, make_app: MakeApp, running: Running
     ) -> None:
