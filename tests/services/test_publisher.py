@@ -104,7 +104,7 @@ class TestABrokerThatIsAway:
                 submitted = lab.submit(owner, admit=True)
                 assert submitted.message is not None
                 publisher.admitted(submitted.message)
-                until(partial(waits, lab, submitted.job_id), 0.5)
+                until(partial(waits, lab, submitted.job_id), 5)
                 with lab.stores.sql() as connection:
                     connection.execute("DELETE FROM jobs")
             assert not publisher.able
