@@ -220,7 +220,6 @@ def _run(script: str) -> None:
 
 
 def upgrade() -> None:
-    _run("SET LOCAL lock_timeout = '5s'")
     _run(TABLES)
     _run(LEGAL_MOVES)
     for table in (*OWNED, "idempotency_keys"):
@@ -240,7 +239,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    _run("SET LOCAL lock_timeout = '5s'")
     _run("DROP FUNCTION queue_rank, lane_room, lane_waits")
     _run(
         "DROP TABLE artifacts, idempotency_keys, workers, job_events, job_attempts, job_runs,"

@@ -11,7 +11,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("ALTER TABLE artifacts ADD COLUMN missing_at timestamptz")
     op.execute("ALTER TABLE artifacts ALTER COLUMN size_bytes TYPE bigint")
     op.execute("CREATE UNIQUE INDEX uq_artifacts_job_id_name ON artifacts (job_id, name)")
@@ -21,7 +20,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("CREATE INDEX ix_artifacts_job_id ON artifacts (job_id)")
     op.execute("DROP INDEX uq_artifacts_location")
     op.execute("DROP INDEX uq_artifacts_job_id_name")

@@ -69,7 +69,6 @@ def _run(script: str) -> None:
 
 
 def upgrade() -> None:
-    _run("SET LOCAL lock_timeout = '5s'")
     _run(TABLES)
     # the subselect is evaluated once per statement, not once per row
     mine = "(owner_id = (SELECT current_user_id()))"
@@ -82,5 +81,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    _run("SET LOCAL lock_timeout = '5s'")
     _run("DROP TABLE stops, trips")

@@ -33,7 +33,6 @@ def _run(script: str) -> None:
 
 
 def upgrade() -> None:
-    _run("SET LOCAL lock_timeout = '5s'")
     _run(TABLES)
     # no policies: the rows have no owner and say nothing of anybody
     _run("GRANT SELECT, INSERT, UPDATE, DELETE ON road_cells TO wheels_app")
@@ -43,5 +42,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    _run("SET LOCAL lock_timeout = '5s'")
     _run("DROP TABLE road_spending, road_cells")

@@ -79,14 +79,12 @@ def _run(script: str) -> None:
 
 
 def upgrade() -> None:
-    _run("SET LOCAL lock_timeout = '5s'")
     _run(TABLES)
     _run(YIELDS)
     _run(FAIR_RANK)
 
 
 def downgrade() -> None:
-    _run("SET LOCAL lock_timeout = '5s'")
     _run("DROP FUNCTION fair_rank")
     _run("DROP FUNCTION job_yields")
     _run("ALTER TABLE jobs DROP COLUMN priority")

@@ -49,7 +49,6 @@ def _run(script: str) -> None:
 
 
 def upgrade() -> None:
-    _run("SET LOCAL lock_timeout = '5s'")
     _run(INDEX)
     _run(FOLLOWS)
     _run(TICKETS)
@@ -64,7 +63,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    _run("SET LOCAL lock_timeout = '5s'")
     _run("DROP TABLE stream_tickets")
     _run("DROP TRIGGER job_event_follows ON job_events")
     _run("DROP FUNCTION job_event_follows")
