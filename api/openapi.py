@@ -6,6 +6,9 @@ from typing import Any
 
 from api.errors import PROBLEM_MEDIA_TYPE
 from api.schemas.base import Problem
+from api.schemas.events import event_schemas, frame_schema
+
+EVENT_STREAM = "text/event-stream"
 
 DESCRIPTION = """\
 Plan road trips, and watch the work happen.
@@ -72,6 +75,8 @@ def finish_openapi(schema: dict[str, Any]) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    schemas.pop("ServerSentEvent", None)  # how FastAPI is told; nothing that is sent
+    components["schemas"] = schemas = event_schemas() | schemas
     schemas["Problem"] = Problem.model_json_schema()
     components["responses"] = {name: _response(status) for status, name in _ERRORS.items()}
     for path in schema["paths"].values():
@@ -113,6 +118,7 @@ def _finish_operation(verb: str, operation: dict[str, Any]) -> None:
     for status in sorted(statuses):
         responses.setdefault(status, {"$ref": f"#/components/responses/{_ERRORS[status]}"})
     for answer in responses.values():
-        for media in answer.get("content", {}).values():
-            if "itemSchema" in media:  # OpenAPI 3.2; the generators in use read 3.1
-                media["schema"] = media.pop("itemSchema")
+        content = answer.get("content", {})
+        if EVENT_STREAM in content:
+            # FastAPI writes `itemSchema` of OpenAPI 3.2; the generators in use read 3.1
+            content[EVENT_STREAM] = {"schema": frame_schema()}

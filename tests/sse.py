@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx2
 
+from api.schemas.events import EVENTS, WITHOUT_ID
+
 
 @dataclass
 class Frame:
@@ -30,6 +32,12 @@ class Frame:
     def seq(self) -> int:
         assert self.id is not None
         return int(self.id)
+
+    def check(self) -> None:
+        """What is sent is what the description says, wherever a test looks."""
+        if self.lines:
+            EVENTS[self.event].model_validate(self.data)
+            assert (self.id is None) == (self.event in WITHOUT_ID), self
 
     def read(self, line: str) -> None:
         name, _, value = line.partition(":")
@@ -61,6 +69,7 @@ async def frames(answer: httpx2.Response) -> AsyncIterator[Frame]:
             frame = frame or Frame()
             frame.read(line)
         elif frame is not None:
+            frame.check()
             yield frame
             frame = None
     assert frame is None, f"cut in the middle of a frame: {frame}"

@@ -20,7 +20,7 @@ from api.engine_room import Room
 from api.feed import Reader
 from api.frames import Follower, StreamEnded
 from api.schemas.base import Body, One
-from api.schemas.jobs import JobEventRead, UtcTime
+from api.schemas.jobs import UtcTime
 from core.database import perform_async
 from core.errors import Invalid, Unauthenticated
 from models.job import TERMINAL
@@ -134,7 +134,7 @@ def _come_back() -> int:
 )
 async def stream_job(
     wanted: Annotated[Subscription, Depends(subscribe)],
-) -> AsyncIterator[JobEventRead | ServerSentEvent]:
+) -> AsyncIterator[ServerSentEvent]:
     """The job's events: a snapshot, then each event after the given one, to the terminal one."""
     snapshot = wanted.room.render(wanted.job)
     yield ServerSentEvent(event="job.snapshot", data=snapshot, retry=_come_back())
@@ -182,7 +182,7 @@ async def subscribe_to_all(
 @router.get("/events", response_class=EventSourceResponse)
 async def stream_all_jobs(
     wanted: Annotated[WideSubscription, Depends(subscribe_to_all)],
-) -> AsyncIterator[JobEventRead | ServerSentEvent]:
+) -> AsyncIterator[ServerSentEvent]:
     """The events of all of the caller's jobs, or of those with a tag.
 
     Without a position: a snapshot of each unfinished job, then all that happens from now on.

@@ -1,4 +1,4 @@
-"""The job object of the contract, as clients see it, and the events of its stream."""
+"""The job object of the contract, as clients see it."""
 
 from __future__ import annotations
 
@@ -110,19 +110,3 @@ class JobRead(BaseModel):
                 cancel=f"/api/v1/jobs/{view.id}/cancel",
             ),
         )
-
-
-class JobEventRead(BaseModel):
-    """The `data:` of a frame. Which members follow `at` depends on the event's name."""
-
-    job_id: UUID
-    seq: int | None = Field(default=None, description="Absent on live hints.")
-    at: UtcTime | None = None
-    queue_position: int | None = None
-    eta_s: int | None = None
-    attempt: int | None = None
-    next_attempt_at: UtcTime | None = None
-    progress: Progress | None = None
-    error: dict[str, Any] | None = None
-    artifact: ArtifactRead | None = None
-    job: JobRead | None = Field(default=None, description="On terminal events: the whole job.")

@@ -116,8 +116,8 @@ class TestALateCommit:
         """What an older transaction still writes holds back all that came after its id."""
         slow, quick = errands.submit(), errands.submit()
         insert = (
-            "INSERT INTO job_events (job_id, owner_id, seq, type) SELECT id, owner_id, 2,"
-            " 'job.progress' FROM jobs WHERE id = %s"
+            "INSERT INTO job_events (job_id, owner_id, seq, type, data) SELECT id, owner_id, 2,"
+            """ 'job.progress', '{"progress": {}}' FROM jobs WHERE id = %s"""
         )
         async with sse.following(user.http, FEED) as frames:
             for _ in range(3):
@@ -140,8 +140,8 @@ class TestALateCommit:
     ) -> None:
         job_id = errands.submit()
         write = (
-            "INSERT INTO job_events (job_id, owner_id, seq, type) SELECT id, owner_id, %s,"
-            " 'job.progress' FROM jobs WHERE id = %s"
+            "INSERT INTO job_events (job_id, owner_id, seq, type, data) SELECT id, owner_id, %s,"
+            """ 'job.progress', '{"progress": {}}' FROM jobs WHERE id = %s"""
         )
         async with sse.following(user.http, FEED) as frames:
             with errands.lab.stores.sql() as older, errands.lab.stores.sql() as newer:
