@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from api.deps import CurrentUser, Databases, Process, limit_submits
 from api.feed import Feed
 from api.lookups import Lookups
-from api.schemas.jobs import JobRead
+from services.jobs.shown import JobRead
 from api.stream import Hub
 from api.tickets import OpenTickets
 from core.database import Database, Role, Steps, perform_async

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Response
 from api.deps import CurrentUser, Db, PageQuery, Process
 from api.engine_room import ACCEPTED, Accept, Room, etag_of, job_answer
 from api.schemas.base import One, Page
-from api.schemas.jobs import JobRead, StatusName
+from services.jobs.shown import JobRead, StatusName
 from core.database import perform_async
 from core.kind import KINDS, Lane
 from models.job import Status

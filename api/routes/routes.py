@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from api.engine_room import ACCEPTED, Accept
 from api.schemas.base import One
-from api.schemas.jobs import JobRead
+from services.jobs.shown import JobRead
 from api.schemas.trips import stop_of_route
 from core.database import Steps
 from services.jobs.submit import NewJob

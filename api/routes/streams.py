@@ -20,7 +20,7 @@ from api.engine_room import Room
 from api.feed import Reader
 from api.frames import Follower, StreamEnded
 from api.schemas.base import Body, One
-from api.schemas.jobs import JobEventRead, UtcTime
+from services.jobs.shown import JobEventRead, UtcTime
 from core.database import perform_async
 from core.errors import Invalid, Unauthenticated
 from models.job import TERMINAL
