@@ -132,9 +132,7 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def check_addresses(
-    target: Target, addresses: Sequence[str], rules: Rules
-) -> Sequence[str]:
+def check_addresses(target: Target, addresses: Sequence[str], rules: Rules) -> Sequence[str]:
     """All addresses of a host, if every single one is safe: a name with one bad one is bait.
 
     Raises:

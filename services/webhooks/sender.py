@@ -14,8 +14,8 @@ import httpcore2
 from services.webhooks.addresses import (
     Resolver,
     Rules,
-    UnsafeAddress,
     Unresolvable,
+    UnsafeAddress,
     check_addresses,
     check_target,
     read_url,
@@ -34,11 +34,16 @@ USER_AGENT = "wheels-and-wins-webhooks/1"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: a status, or the reason why there is none."""
+    """What came back: a status, or the reason why there is none.
+
+    Attributes:
+        final: no other attempt can go otherwise, and the endpoint is not to blame.
+    """
 
     status: int | None
     error: str | None
     duration_ms: int
+    final: bool = False
 
     @property
     def delivered(self) -> bool:
@@ -77,10 +82,12 @@ class _TimedStream(httpcore2.NetworkStream):
     def __init__(self, inner: httpcore2.NetworkStream, clock: _Clock) -> None:
         self._inner, self._clock = inner, clock
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    # the clock is in place of the timeouts that the pool would give
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
         return self._inner.read(max_bytes, self._clock.left(httpcore2.ReadTimeout))
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         self._inner.write(buffer, self._clock.left(httpcore2.WriteTimeout))
 
     def close(self) -> None:
@@ -90,12 +97,10 @@ class _TimedStream(httpcore2.NetworkStream):
         self,
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore2.NetworkStream:
         left = self._clock.left(httpcore2.ConnectTimeout)
-        return _TimedStream(
-            self._inner.start_tls(ssl_context, server_hostname, left), self._clock
-        )
+        return _TimedStream(self._inner.start_tls(ssl_context, server_hostname, left), self._clock)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
@@ -110,10 +115,10 @@ class _PinnedBackend(httpcore2.NetworkBackend):
 
     def connect_tcp(
         self,
-        host: str,
+        host: str,  # noqa: ARG002
         port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+        local_address: str | None = None,  # noqa: ARG002
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
         last: Exception = httpcore2.ConnectError("no address")
