@@ -87,9 +87,10 @@ async def create_webhook(new: WebhookNew, user: CurrentUser, db: Db, process: Pr
     it, less what would make it larger than 20 kB; `job.artifact` adds `artifact`. It is signed with
     the `secret`, which is shown here only (and therefore takes no `Idempotency-Key`).
 
-    Any 2xx within 15 s is success; redirects are not followed. Else it is sent again after 5 s, 5 min,
-    30 min, 2, 5, 10, 14, 20 and 24 h, with the same `webhook-id` and the same body. Messages may come twice,
-    and in any order. `410` switches the webhook off, as do three messages in a row without success.
+    Any 2xx within 15 s is success; redirects are not followed. Else it is sent again after 5 s,
+    5 min, 30 min, 2, 5, 10, 14, 20 and 24 h, with the same `webhook-id` and the same body. Messages
+    may come twice, and in any order. `410` switches the webhook off, as do three messages in a row
+    that never got through.
     """
     settings = process.settings
     await _check(new.url, settings)
