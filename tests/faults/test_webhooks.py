@@ -52,6 +52,8 @@ def test_a_worker_killed_while_it_delivers_is_followed_by_another(
     until(
         lambda: floor.stores.one(
             "SELECT status = 'succeeded' AND attempts = 2 FROM webhook_deliveries"
+            " WHERE endpoint_id = %s",
+            hook,
         )
     )
     floor.ended()
