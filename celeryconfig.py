@@ -8,7 +8,7 @@ from core.settings import get_settings
 
 # ── Work ────────────────────────────────────────────────────────────────────────────────────
 # One line per kind of job. Named as strings, so that nothing here pulls an engine in.
-imports = ("tasks.plan_route.task",)
+imports = ("tasks.plan_route.task", "tasks.deliver_webhook.task")
 
 # ── Queues, one per lane ────────────────────────────────────────────────────────────────────
 task_queues = (

@@ -19,7 +19,18 @@ from api.frames import StreamEnded, answer_stream_ended
 from api.limits import Limiter
 from api.openapi import DESCRIPTION, TAGS, finish_openapi
 from api.reference import add_reference
-from api.routes import artifacts, auth, health, jobs, matrix, routes, stops, streams, trips
+from api.routes import (
+    artifacts,
+    auth,
+    health,
+    jobs,
+    matrix,
+    routes,
+    stops,
+    streams,
+    trips,
+    webhooks,
+)
 from api.text import refuse_unstorable_text
 from core.database import AsyncDatabase, Role
 from core.log import configure_logging
@@ -38,6 +49,7 @@ OWNED: tuple[APIRouter, ...] = (
     trips.router,
     stops.router,
     artifacts.router,
+    webhooks.router,
 )
 ENGINE_POOL_SIZE = 4
 

@@ -21,7 +21,6 @@ from pydantic import BaseModel
 from api.deps import CurrentUser, Databases, Process, limit_submits
 from api.feed import Feed
 from api.lookups import Lookups
-from api.schemas.jobs import JobRead
 from api.stream import Hub
 from api.tickets import OpenTickets
 from core.database import Database, Role, Steps, perform_async
@@ -30,6 +29,7 @@ from core.settings import Settings
 from services.idempotency import IdempotencyKey
 from services.jobs import views
 from services.jobs.admission import Caps
+from services.jobs.shown import JobRead
 from services.jobs.submit import Fill, Limits, NewJob, Submitted, submit
 from services.publisher import CeleryBroker, Publisher
 

@@ -28,6 +28,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "routes", "description": "Road trips: submit the stops, get the plan."},
     {"name": "matrix", "description": "Driving times and distances between a few places."},
     {"name": "artifacts", "description": "Files that jobs made."},
+    {"name": "webhooks", "description": "Addresses that are told of jobs, and what they got."},
     {"name": "health", "description": "For operators and load balancers."},
 ]
 

@@ -85,6 +85,16 @@ class Settings(BaseSettings):
     #: How long a plan waits for Mapbox in all before it goes on offline.
     mapbox_patience_s: float = Field(default=30.0, gt=0)
 
+    # Webhooks
+    #: Endpoints that one user may have.
+    max_webhooks: int = Field(default=20, ge=1)
+    #: Whether addresses may be http:// too.
+    webhooks_allow_http: bool = False
+    #: Whether addresses may be of this machine, over http:// and on any port: for tests only.
+    webhooks_allow_loopback: bool = False
+    #: How long an endpoint may take in all, from its name's address to its answer's end.
+    webhook_timeout_s: float = Field(default=15.0, gt=0, le=30)
+
     log_level: str = "INFO"
     log_format: Literal["json", "console"] = "json"
 

@@ -19,6 +19,7 @@ from core.database import Database, perform
 from core.kind import Lane
 from core.log import log
 from services.jobs.admission import NO_CAPS, Caps, Message, admit, unadmit
+from services.webhooks.dispatch import admit_deliveries, unsend
 
 #: Hints kept while the thread is busy; more are dropped, for the hub sweeps Postgres anyway.
 HINTS_KEPT = 10_000
@@ -115,6 +116,7 @@ class Publisher:
         self._broker: Broker | None = None
         self._lanes: set[Lane] = set()
         self._waiting: set[Lane] = set()
+        self._deliveries = False
         self._full_until: dict[Lane, float] = {}
         self._messages: list[Message] = []
         self._hints: dict[Grown, None] = {}
@@ -149,6 +151,12 @@ class Publisher:
             self._lanes.add(lane)
             self._wanted.notify()
 
+    def deliveries_wait(self) -> None:
+        """Messages to webhooks may be due. Never blocks."""
+        with self._wanted:
+            self._deliveries = True
+            self._wanted.notify()
+
     def jobs_changed(self, grown: Iterable[Grown]) -> None:
         """The logs of these jobs grew. Never blocks; overflow is dropped."""
         with self._wanted:
@@ -173,17 +181,19 @@ class Publisher:
                 self._waiting -= lanes
                 hints, self._hints = self._hints, {}
                 messages, self._messages = self._messages, []
+                deliveries, self._deliveries = self._deliveries, False
             if time.monotonic() < self._paused_until:
                 take_back(self._database, messages)  # housekeeping sends, the hub sweeps
-            elif lanes or hints or messages:
-                self._attempt(lanes, hints, messages)
+            elif lanes or hints or messages or deliveries:
+                self._attempt(lanes, hints, messages, deliveries)
             if closing and not self._anything():
                 break
         if self._broker is not None:
             self._broker.close()
 
     def _anything(self) -> bool:
-        return bool(self._lanes or self._hints or self._messages or self._due())
+        wanted = self._lanes or self._hints or self._messages or self._deliveries
+        return bool(wanted or self._due())
 
     def _due(self) -> set[Lane]:
         now = time.monotonic()
@@ -194,7 +204,13 @@ class Publisher:
         due = [self._full_until[lane] for lane in self._waiting if lane in self._full_until]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
-    def _attempt(self, lanes: set[Lane], hints: dict[Grown, None], messages: list[Message]) -> None:
+    def _attempt(
+        self,
+        lanes: set[Lane],
+        hints: dict[Grown, None],
+        messages: list[Message],
+        deliveries: bool,
+    ) -> None:
         try:
             broker = self._broker = self._broker or self._connect()
             if messages:
@@ -204,6 +220,8 @@ class Publisher:
             for lane in lanes:
                 if not publish_admitted(self._database, broker, lane, self._caps):
                     self._full_until[lane] = time.monotonic() + FULL_S
+            if deliveries:
+                publish_deliveries(self._database, broker)
             self._pause_s = PAUSE_S
         except Exception as error:
             self._paused_until = time.monotonic() + self._pause_s
@@ -254,4 +272,25 @@ def publish_admitted(database: Database, broker: Broker, lane: Lane, caps: Caps 
         messages = perform(session, admit(lane, caps=caps))
     if messages:
         send(database, broker, messages)
+    return len(messages)
+
+
+def publish_deliveries(database: Database, broker: Broker) -> int:
+    """Pick the messages to webhooks that are due, and have them delivered.
+
+    Returns:
+        How many were handed to the broker.
+
+    Raises:
+        Exception: the broker's; they are taken back first where Postgres answers.
+    """
+    with database.transaction(durable=False) as session:
+        messages = perform(session, admit_deliveries())
+    try:
+        if messages:
+            broker.send(messages)
+    except Exception:
+        with suppress(Exception), database.transaction(durable=False) as session:
+            perform(session, unsend([message.job_id for message in messages]))
+        raise
     return len(messages)

@@ -88,6 +88,8 @@ def live(
         return "not there to take"
     grown = [(job_id, claimed.owner_id)]
     here.publisher.jobs_changed(grown)
+    if claimed.watched:
+        here.publisher.deliveries_wait()
     run = here.attendant.attend(claimed, kind.time_limit_s)
     started = time.monotonic()
     try:
@@ -96,6 +98,8 @@ def live(
         here.attendant.leave(run)
         here.publisher.jobs_changed(grown)
         here.publisher.room_made(kind.lane)
+        if claimed.watched:
+            here.publisher.deliveries_wait()
     log.info(
         "attempt_ended",
         kind=kind.name,

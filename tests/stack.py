@@ -95,6 +95,8 @@ class Stores:
             "JWT_PRIVATE_KEY_FILE": str(self.key_file),
             "DATA_DIR": str(self.folder),
             "RATE_LIMITS": "off",
+            # endpoints of tests live on loopback; those that must be refused switch this off
+            "WEBHOOKS_ALLOW_LOOPBACK": "on",
         }
 
     @contextmanager

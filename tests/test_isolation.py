@@ -26,6 +26,8 @@ from tests.trips import Trips, stop
 
 JOB = "/api/v1/jobs/{job_id}"
 A_TRIP = "/api/v1/trips/{trip_id}"
+A_WEBHOOK = "/api/v1/webhooks/{webhook_id}"
+A_DELIVERY = A_WEBHOOK + "/deliveries/{delivery_id}"
 A_STOP = A_TRIP + "/stops/{stop_id}"
 
 
@@ -107,6 +109,20 @@ async def a_stop(owner: User) -> dict[str, str]:
     return {"trip_id": trip_id, "stop_id": (await trips.stops(trip_id))[0]["id"]}
 
 
+WEBHOOK = {"url": "http://127.0.0.1:9/hook"}
+
+
+async def a_webhook(owner: User) -> dict[str, str]:
+    made = await owner.http.post("/api/v1/webhooks", json=WEBHOOK)
+    return {"webhook_id": made.json()["data"]["id"]}
+
+
+async def a_delivery(owner: User) -> dict[str, str]:
+    made = await a_webhook(owner)
+    ping = await owner.http.post(f"/api/v1/webhooks/{made['webhook_id']}/ping")
+    return {**made, "delivery_id": ping.json()["data"]["id"]}
+
+
 UNKNOWN = {"email": "nobody@example.com", "password": "wrong password"}
 
 ROUTES: dict[tuple[str, str], Row] = {
@@ -148,6 +164,17 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", A_STOP): owned(200, a_stop),
     ("PATCH", A_STOP): owned(200, a_stop, {"position": 1}),
     ("DELETE", A_STOP): owned(204, a_stop),
+    # webhooks
+    ("POST", "/api/v1/webhooks"): own_list(201, WEBHOOK),
+    ("GET", "/api/v1/webhooks"): own_list(),
+    ("GET", A_WEBHOOK): owned(200, a_webhook),
+    ("PATCH", A_WEBHOOK): owned(200, a_webhook, {"enabled": False}),
+    ("DELETE", A_WEBHOOK): owned(204, a_webhook),
+    ("POST", f"{A_WEBHOOK}/rotate"): owned(200, a_webhook),
+    ("POST", f"{A_WEBHOOK}/ping"): owned(202, a_webhook),
+    ("GET", f"{A_WEBHOOK}/deliveries"): owned(200, a_webhook),
+    ("GET", A_DELIVERY): owned(200, a_delivery),
+    ("POST", f"{A_DELIVERY}/replay"): owned(202, a_delivery),
 }
 
 

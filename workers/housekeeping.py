@@ -14,7 +14,8 @@ from core.log import configure_logging, log
 from core.settings import Settings, get_settings
 from services.jobs import repair
 from services.jobs.admission import Caps, readmit
-from services.publisher import Broker, CeleryBroker, publish_admitted
+from services.publisher import Broker, CeleryBroker, publish_admitted, publish_deliveries
+from services.webhooks.dispatch import recover
 from workers.sweeping import Sweeper
 
 #: Period of the round. Any number of these processes may run: rows are skipped while locked.
@@ -63,6 +64,7 @@ class Housekeeping:
                 broker.hint(changed)
             for lane in Lane:
                 publish_admitted(self._database, broker, lane, self._caps)
+            publish_deliveries(self._database, broker)
         except Exception:
             self._drop_broker()
             raise
@@ -75,6 +77,7 @@ class Housekeeping:
             changed += perform(session, repair.end_overdue(keep_days=keep_days))
         with self._database.transaction(durable=False) as session:
             perform(session, readmit())
+            perform(session, recover())
         return changed
 
     def prune(self) -> None:

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Header, Query, Response
 from api.deps import CurrentUser, Db, PageQuery, Process
 from api.engine_room import ACCEPTED, Accept, Room, etag_of, job_answer
 from api.schemas.base import One, Page
-from api.schemas.jobs import JobRead, StatusName
 from core.database import perform_async
 from core.kind import KINDS, Lane
 from models.job import Status
 from services.jobs import requests, views
+from services.jobs.shown import JobRead, StatusName
 from services.jobs.submit import retry as retry_steps
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -81,6 +81,8 @@ async def cancel_job(job_id: UUID, user: CurrentUser, room: Room, process: Proce
         await perform_async(db, requests.cancel(user.id, job_id, keep_days=keep_days))
         view = await perform_async(db, views.read(user.id, job_id))
     room.publisher.jobs_changed([(job_id, user.id)])
+    if view.finished_at is not None:
+        room.publisher.deliveries_wait()
     return job_answer(room, view, headers={})
 
 

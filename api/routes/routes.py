@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from api.engine_room import ACCEPTED, Accept
 from api.schemas.base import One
-from api.schemas.jobs import JobRead
 from api.schemas.trips import stop_of_route
 from core.database import Steps
+from services.jobs.shown import JobRead
 from services.jobs.submit import NewJob
 from services.trips import plans
 from tasks.plan_route.contract import PLAN_ROUTE, RouteBody, TripRequest

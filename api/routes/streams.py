@@ -20,12 +20,12 @@ from api.engine_room import Room
 from api.feed import Reader
 from api.frames import Follower, StreamEnded
 from api.schemas.base import Body, One
-from api.schemas.jobs import UtcTime
 from core.database import perform_async
 from core.errors import Invalid, Unauthenticated
 from models.job import TERMINAL
 from services import stream_tickets
 from services.jobs import feed, views
+from services.jobs.shown import JobEventRead, UtcTime
 from services.stream_tickets import Holder
 
 router = APIRouter(tags=["jobs"])

@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
-from api.schemas.jobs import ArtifactRead, JobRead, UtcTime
 from core.kind import Progress
 from models.job import TERMINAL
+from services.jobs.shown import ArtifactRead, JobRead, UtcTime
 
 REFERENCE = "#/components/schemas/{model}"
 

@@ -28,6 +28,8 @@ class Claimed:
     deadline_at: datetime | None
     trace: str | None
     input: dict[str, Any]
+    #: Whether its owner has webhooks: whoever writes an event then says that messages wait.
+    watched: bool = False
 
 
 _CLAIM = text("""
@@ -52,7 +54,8 @@ WITH claimed AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
     SELECT id, owner_id, seq, 'job.started', jsonb_build_object('attempt', attempt) FROM claimed
 )
-SELECT claimed.*, job_payloads.input
+SELECT claimed.*, job_payloads.input, EXISTS (
+    SELECT FROM webhook_endpoints e WHERE e.owner_id = claimed.owner_id AND e.enabled) AS watched
 FROM claimed JOIN job_payloads ON job_payloads.job_id = claimed.id
 """)
 
@@ -97,4 +100,5 @@ def claim(
         deadline_at=row.deadline_at,
         trace=row.trace,
         input=row.input,
+        watched=row.watched,
     )

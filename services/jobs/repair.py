@@ -139,6 +139,16 @@ _PRUNE = (
 DELETE FROM road_cells WHERE key IN (
     SELECT key FROM road_cells WHERE expires_at < now() LIMIT :batch)
 """),
+    # kept as long as jobs are by default; those of a webhook deleted at the wrong moment go at once
+    text("""
+DELETE FROM webhook_deliveries WHERE id IN (
+    SELECT id FROM webhook_deliveries WHERE created_at < now() - interval '30 days' LIMIT :batch)
+"""),
+    text("""
+DELETE FROM webhook_deliveries WHERE id IN (
+    SELECT id FROM webhook_deliveries d WHERE status = 'pending' AND sent_at IS NULL
+      AND NOT EXISTS (SELECT FROM webhook_endpoints e WHERE e.id = d.endpoint_id) LIMIT :batch)
+"""),
     text("""
 DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE expires_at < now() LIMIT :batch)
 """),

@@ -17,7 +17,8 @@ from api.app import create_app
 from core.settings import Settings
 from local.ports import free_port
 from local.valkey import Valkey
-from tests.stack import Stores
+from tests import stack
+from tests.stack import Child, Stores
 
 MakeApp = Callable[..., FastAPI]
 Running = Callable[[FastAPI], AbstractAsyncContextManager[httpx2.AsyncClient]]
@@ -85,3 +86,12 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
     if server.running:
         server.resume()
     server.destroy()
+
+
+@pytest.fixture(scope="module")
+def io_worker(stores: Stores) -> Iterator[Child]:
+    """A worker of the lane that waits for other people's servers."""
+    child = stack.worker(stores, "io")
+    stack.entered(stores, child)
+    yield child
+    child.stop()
