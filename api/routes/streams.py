@@ -25,7 +25,7 @@ from core.errors import Invalid, Unauthenticated
 from models.job import TERMINAL
 from services import stream_tickets
 from services.jobs import feed, views
-from services.jobs.shown import JobEventRead, UtcTime
+from services.jobs.shown import UtcTime
 from services.stream_tickets import Holder
 
 router = APIRouter(tags=["jobs"])
