@@ -10,11 +10,11 @@ from fastapi import APIRouter, Header, Query, Response
 from api.deps import CurrentUser, Db, PageQuery, Process
 from api.engine_room import ACCEPTED, Accept, Room, etag_of, job_answer
 from api.schemas.base import One, Page
-from api.schemas.jobs import JobRead, StatusName
+from api.schemas.jobs import AttemptRead, JobRead, StatusName
 from core.database import perform_async
 from core.kind import KINDS, Lane
 from models.job import Status
-from services.jobs import requests, views
+from services.jobs import attempts, requests, views
 from services.jobs.submit import retry as retry_steps
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -71,6 +71,22 @@ async def read_job(
     if "*" in known or etag_of(view) in known:
         return Response(status_code=304, headers={"ETag": etag_of(view)})
     return job_answer(room, view, headers={})
+
+
+@router.get("/{job_id}/attempts")
+async def list_attempts(
+    job_id: UUID, user: CurrentUser, db: Db, paging: PageQuery
+) -> Page[AttemptRead]:
+    """The job's attempts, the first one first: who ran each, and why it ended."""
+    found, total = await perform_async(
+        db, attempts.page(user.id, job_id, limit=paging.page_size, offset=paging.offset)
+    )
+    return Page(
+        data=[AttemptRead.of(view) for view in found],
+        total=total,
+        page=paging.page,
+        page_size=paging.page_size,
+    )
 
 
 @router.post("/{job_id}/cancel", response_model=One[JobRead])

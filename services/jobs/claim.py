@@ -46,8 +46,9 @@ WITH claimed AS (
     ON CONFLICT (job_id) DO UPDATE SET fence = excluded.fence, worker_id = excluded.worker_id,
         pid = excluded.pid, lease_until = excluded.lease_until, progress = NULL
 ), history AS (
-    INSERT INTO job_attempts (fence, job_id, owner_id, attempt, worker_id)
-    SELECT :fence, id, owner_id, attempt, :worker FROM claimed
+    INSERT INTO job_attempts (fence, job_id, owner_id, attempt, worker_id, worker)
+    SELECT :fence, id, owner_id, attempt, :worker, (SELECT name FROM workers WHERE id = :worker)
+    FROM claimed
 ), event AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
     SELECT id, owner_id, seq, 'job.started', jsonb_build_object('attempt', attempt) FROM claimed
