@@ -196,8 +196,16 @@ def _succeed(
 ) -> str:
     """Commit result, domain rows and the terminal event together, under the fence."""
     with here.app.transaction(claimed.owner_id) as session:
-        if not perform(session, running.hold(claimed.job_id, claimed.fence)):
+        held = perform(session, running.hold(claimed.job_id, claimed.fence))
+        if held is None:
             return "lost"
+        if held.superseded:
+            keep_days = here.settings.keep_jobs_days
+            cancelled = settle.settle(
+                claimed.job_id, claimed.fence, Status.CANCELLED, keep_days=keep_days
+            )
+            perform(session, cancelled)
+            return "superseded"
         if keep is not None:
             result = keep(session, claimed, request, result)
         settled = settle.settle(

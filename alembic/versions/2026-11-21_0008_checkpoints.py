@@ -9,10 +9,12 @@ down_revision = "0007_feed"
 branch_labels = None
 depends_on = None
 
+# In the order in which requests and workers lock these tables, so that neither side waits for
+# the other while it holds what the other waits for.
 COLUMNS = """
-ALTER TABLE job_attempts ADD COLUMN worker text;
+ALTER TABLE idempotency_keys ADD COLUMN resource_ids uuid[];
 ALTER TABLE jobs ADD COLUMN supersedes text;
-ALTER TABLE idempotency_keys ADD COLUMN resource_ids uuid[]
+ALTER TABLE job_attempts ADD COLUMN worker text
 """
 
 # `json` and not `jsonb`: it is read back as it was written, and nothing looks inside of it.

@@ -127,6 +127,7 @@ async def retry_job(job_id: UUID, work: Accept) -> Response:
         key=work.key(None),
         pace=work.room.hub.pace,
         admit=work.room.publisher.able,
+        keep_days=work.process.settings.keep_jobs_days,
         deadline_s=work.terms.deadline_s,
         start_within_s=work.terms.start_within_s,
         priority=work.terms.priority,

@@ -72,7 +72,9 @@ class JobRead(BaseModel):
     deadline_at: UtcTime | None
     start_by: UtcTime | None
     cancel_requested_at: UtcTime | None
-    superseded_by: UUID | None
+    superseded_by: UUID | None = Field(
+        description="The newer job in whose favour this one was cancelled, see `supersedes`."
+    )
     retry_of: UUID | None
     links: JobLinks
 
@@ -154,4 +156,7 @@ class JobEventRead(BaseModel):
     progress: Progress | None = None
     error: dict[str, Any] | None = None
     artifact: ArtifactRead | None = None
+    superseded_by: UUID | None = Field(
+        default=None, description="On `job.cancelled`: the job that took its place."
+    )
     job: JobRead | None = Field(default=None, description="On terminal events: the whole job.")
