@@ -28,6 +28,8 @@ class Claimed:
     deadline_at: datetime | None
     trace: str | None
     input: dict[str, Any]
+    #: What the attempts before it have saved.
+    checkpoint: dict[str, Any] | None = None
 
 
 _CLAIM = text("""
@@ -53,8 +55,9 @@ WITH claimed AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
     SELECT id, owner_id, seq, 'job.started', jsonb_build_object('attempt', attempt) FROM claimed
 )
-SELECT claimed.*, job_payloads.input
+SELECT claimed.*, job_payloads.input, job_checkpoints.state AS checkpoint
 FROM claimed JOIN job_payloads ON job_payloads.job_id = claimed.id
+LEFT JOIN job_checkpoints ON job_checkpoints.job_id = claimed.id
 """)
 
 
@@ -98,4 +101,5 @@ def claim(
         deadline_at=row.deadline_at,
         trace=row.trace,
         input=row.input,
+        checkpoint=row.checkpoint,
     )
