@@ -198,6 +198,7 @@ class Acceptance:
         body: BaseModel,
         *,
         tags: list[str] | None = None,
+        supersedes: str | None = None,
         fill: Fill | None = None,
     ) -> Response:
         """Submit a job of `kind` and answer with it.
@@ -205,6 +206,7 @@ class Acceptance:
         Args:
             body: the request, or what `fill` makes one of; a field that is not sent is then
                 not the same as one that is.
+            supersedes: see `NewJob`.
             fill: see `Fill`.
 
         Raises:
@@ -218,6 +220,7 @@ class Acceptance:
             deadline_s=self.terms.deadline_s,
             start_within_s=self.terms.start_within_s,
             priority=self.terms.priority,
+            supersedes=supersedes,
             trace=self.trace,
         )
         return await self.carry_out(
@@ -228,6 +231,7 @@ class Acceptance:
                 key=self.key(content),
                 pace=self.room.hub.pace,
                 admit=self.room.publisher.able,
+                keep_days=self.process.settings.keep_jobs_days,
                 fill=fill,
             )
         )
@@ -261,6 +265,8 @@ class Acceptance:
             self.room.publisher.admitted(submitted.message)
         elif not submitted.replayed:
             self.room.publisher.job_waits(submitted.lane)
+        if submitted.superseded:
+            self.room.publisher.jobs_changed((old, owner_id) for old in submitted.superseded)
         self.room.feed.mark([owner_id])
         view, headers = submitted.view, dict[str, str]()
         if submitted.replayed:

@@ -71,8 +71,34 @@ class Progress(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
+#: Largest checkpoint, as JSON in ASCII. Bytes.
+CHECKPOINT_MAX = 256 * 1024
+
+
 class Run(Protocol):
     """What an engine may ask of the job around it."""
+
+    @property
+    def restored(self) -> dict[str, Any] | None:
+        """The newest checkpoint of the attempts before this one, if there is any.
+
+        It may come from another release: whoever cannot make sense of it starts afresh.
+        """
+        ...
+
+    def checkpoint(self, state: dict[str, Any]) -> None:
+        """Save how far the job has come, for the attempt that follows if this one dies, errs or
+        has to give way. Returns at once; the newest of many wins, and is durable about a second
+        later. Under the fence: a run that is no longer ours saves nothing. Gone when the job ends.
+
+        Args:
+            state: JSON values, at most `CHECKPOINT_MAX` bytes; a copy is taken.
+
+        Raises:
+            RunStopped: as `check`.
+            ValueError: `state` is too large, or cannot be said in JSON.
+        """
+        ...
 
     @property
     def finish_requested(self) -> bool:

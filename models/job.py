@@ -7,7 +7,17 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, Text, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    LargeBinary,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
@@ -144,6 +154,8 @@ class Job(SQLModel, table=True):
     start_by: datetime | None = Field(default=None, sa_type=UTC_TIME)
     cancel_requested_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
     finish_requested_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    #: The tag by which it took the place of older jobs.
+    supersedes: str | None = Field(default=None, sa_type=Text)
     superseded_by: UUID | None = None
     retry_of: UUID | None = None
     #: W3C trace context of the request that made it.
@@ -203,11 +215,28 @@ class JobAttempt(SQLModel, table=True):
     owner_id: UUID
     attempt: int
     worker_id: UUID
+    #: Name of the worker at the time, for its row is pruned; None before release 0008.
+    worker: str | None = Field(default=None, sa_type=Text)
     started_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
     ended_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
     #: succeeded | failed | retried | lost | cancelled | given_back
     outcome: str | None = Field(default=None, sa_type=Text)
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+
+
+class JobCheckpoint(SQLModel, table=True):
+    """How far a run has come, for the attempt after it; a trigger drops it when the job ends."""
+
+    __tablename__ = "job_checkpoints"
+
+    job_id: UUID = _job_key()
+    owner_id: UUID
+    #: The attempt that saved it.
+    attempt: int
+    #: Kept as it was written; only the kind knows what it means.
+    state: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    size_bytes: int
+    saved_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
 
 
 class JobEvent(SQLModel, table=True):
@@ -263,6 +292,8 @@ class IdempotencyKey(SQLModel, table=True):
     fingerprint: bytes = Field(sa_type=LargeBinary)
     status: int
     resource_id: UUID
+    #: All that was made, where it was more than one.
+    resource_ids: list[UUID] | None = Field(default=None, sa_column=Column(ARRAY(Uuid)))
     created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
     expires_at: datetime = Field(
         sa_type=UTC_TIME, sa_column_kwargs={"server_default": text("now() + interval '24 hours'")}
@@ -324,6 +355,7 @@ OWNED_TABLES = (
     "job_payloads",
     "job_runs",
     "job_attempts",
+    "job_checkpoints",
     "job_events",
     "artifacts",
 )

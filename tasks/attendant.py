@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from core.broker import Grown
-from core.database import Database, perform
-from core.kind import Progress, RunStopped
+from core.database import Database, Steps, perform, store_is_away
+from core.kind import CHECKPOINT_MAX, Progress, RunStopped
 from core.log import log
 from core.settings import Settings
-from services.jobs import running
+from services.jobs import checkpoints, running
 from services.jobs.claim import Claimed
 from tasks.files import Files
 
@@ -22,6 +24,9 @@ from tasks.files import Files
 ORDERS_EVERY_S = 1.0
 #: Progress of one run is logged at most so often. Seconds.
 PROGRESS_EVERY_S = 0.2
+#: The checkpoint of one run is written at most so often, and never earlier: a run that is over
+#: by then has lost nothing worth a write. Seconds.
+CHECKPOINT_EVERY_S = 1.0
 #: A draining worker lets a run go on so long before it is given back. Seconds.
 DRAIN_GRACE_S = 5.0
 
@@ -46,6 +51,9 @@ class ActiveRun:
         self.stop: Stop | None = None
         self.pending: Progress | None = None
         self.logged_at = -PROGRESS_EVERY_S
+        #: The newest checkpoint as JSON, until it has been written.
+        self.unsaved: str | None = None
+        self.saved_at = time.monotonic()
         self.renewed_at = time.monotonic()
         self.ends_at = time.monotonic() + time_limit_s
         self._finish = False
@@ -63,6 +71,21 @@ class ActiveRun:
     def report(self, progress: Progress) -> None:
         self.check()
         self.pending = progress
+        self._wake()
+
+    @property
+    def restored(self) -> dict[str, Any] | None:
+        return self.claimed.checkpoint
+
+    def checkpoint(self, state: dict[str, Any]) -> None:
+        self.check()
+        try:
+            text = json.dumps(state, allow_nan=False, separators=(",", ":"))
+        except (TypeError, RecursionError) as error:
+            raise ValueError(f"no JSON: {error}") from error
+        if len(text) > CHECKPOINT_MAX:
+            raise ValueError(f"{len(text)} bytes; a checkpoint has at most {CHECKPOINT_MAX}")
+        self.unsaved = text
         self._wake()
 
     def artifact(self, name: str, media_type: str, content: bytes | Path) -> UUID:
@@ -89,6 +112,12 @@ class ActiveRun:
             self.stop = Stop.DRAINED
         else:
             self._finish = self._finish or orders.finish
+
+
+def save_of(run: ActiveRun, state: str) -> Steps[bool]:
+    """Save a checkpoint of a run under its fence."""
+    claimed = run.claimed
+    return checkpoints.save(claimed.job_id, claimed.fence, claimed.attempt, state)
 
 
 class Attendant:
@@ -161,6 +190,7 @@ class Attendant:
             return None
         due = [self._orders_at + ORDERS_EVERY_S]
         due += [r.logged_at + PROGRESS_EVERY_S for r in self._runs.values() if r.pending]
+        due += [r.saved_at + CHECKPOINT_EVERY_S for r in self._runs.values() if r.unsaved]
         return max(0.0, min(due) - time.monotonic())
 
     def _round(self, runs: list[ActiveRun]) -> None:
@@ -170,6 +200,7 @@ class Attendant:
             self._orders_at = now
             self._read_orders(runs)
             self._renew([r for r in runs if now - r.renewed_at >= self._settings.heartbeat_s])
+        self._save([r for r in runs if r.unsaved and now - r.saved_at >= CHECKPOINT_EVERY_S])
 
     def _log_progress(self, runs: list[ActiveRun]) -> None:
         for run in runs:
@@ -183,6 +214,21 @@ class Attendant:
                 seq = perform(session, running.progress(claimed.job_id, claimed.fence, body))
             if seq is not None:
                 self._changed([(claimed.job_id, claimed.owner_id)])
+
+    def _save(self, runs: list[ActiveRun]) -> None:
+        for run in runs:
+            run.saved_at = time.monotonic()
+            if (text := run.unsaved) is None or run.stop is not None:
+                continue
+            try:
+                with self._database.transaction() as session:
+                    perform(session, save_of(run, text))
+            except Exception as error:
+                if store_is_away(error):
+                    raise  # kept until Postgres is back
+                log.error("checkpoint_refused", job_id=str(run.claimed.job_id), exc_info=error)
+            if run.unsaved is text:
+                run.unsaved = None
 
     def _read_orders(self, runs: list[ActiveRun]) -> None:
         ids, fences = [r.claimed.job_id for r in runs], [r.claimed.fence for r in runs]

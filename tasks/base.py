@@ -23,7 +23,7 @@ from services.jobs import running, settle
 from services.jobs.claim import Claimed, claim
 from services.jobs.errors import DEADLINE_EXCEEDED, TIME_LIMIT_EXCEEDED, job_error
 from tasks import process
-from tasks.attendant import ActiveRun, Stop
+from tasks.attendant import ActiveRun, Stop, save_of
 from tasks.patience import patiently
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
@@ -93,7 +93,7 @@ def live(
     run = here.attendant.attend(claimed, kind.time_limit_s)
     started = time.monotonic()
     try:
-        settled = _settle(here, claimed, _work(here, kind, body, keep, run))
+        settled = _settle(here, run, _work(here, kind, body, keep, run))
     finally:
         here.attendant.leave(run)
         here.publisher.jobs_changed(grown)
@@ -110,14 +110,14 @@ def live(
     return settled
 
 
-def _settle(here: process.Process, claimed: Claimed, outcome: Callable[[], str]) -> str:
+def _settle(here: process.Process, run: ActiveRun, outcome: Callable[[], str]) -> str:
     """Write how the attempt ended. What `keep` cannot write ends the job as an error of ours."""
     try:
         return patiently(SETTLE_PATIENCE_S, outcome)
     except Exception as error:
         if store_is_away(error):
             raise  # patience is over; the lease frees the job
-        failed = _end_with(here, claimed, _describe(error))
+        failed = _end_with(here, run, _describe(error))
         return patiently(SETTLE_PATIENCE_S, failed)
 
 
@@ -147,13 +147,13 @@ def _work(
     except ValidationError:
         # accepted by another release: this one no longer understands it
         unread = job_error("INPUT_NOT_UNDERSTOOD", "This release cannot read the job's input.")
-        return _end_with(here, claimed, unread)
+        return _end_with(here, run, unread)
     try:
         result = body(request, run)
     except RunStopped:
         return lambda: _end_stopped(here, run)
     except Exception as error:
-        return _end_with(here, claimed, _describe(error))
+        return _end_with(here, run, _describe(error))
     return lambda: _succeed(here, claimed, keep, request, result)
 
 
@@ -177,18 +177,18 @@ def _describe(error: Exception) -> dict[str, Any]:
     return job_error("INTERNAL_ERROR", "The job failed because of an error on our side.")
 
 
-def _end_with(here: process.Process, claimed: Claimed, error: dict[str, Any]) -> Callable[[], str]:
+def _end_with(here: process.Process, run: ActiveRun, error: dict[str, Any]) -> Callable[[], str]:
     """The call that ends the attempt with an error."""
 
     def steps() -> Steps[bool]:
         return settle.after_error(
-            claimed,
+            run.claimed,
             error,
             base_s=here.settings.retry_base_s,
             keep_days=here.settings.keep_jobs_days,
         )
 
-    return lambda: _end(here, claimed, steps, "error")
+    return lambda: _end(here, run, steps, "error")
 
 
 def _succeed(
@@ -200,8 +200,16 @@ def _succeed(
 ) -> str:
     """Commit result, domain rows and the terminal event together, under the fence."""
     with here.app.transaction(claimed.owner_id) as session:
-        if not perform(session, running.hold(claimed.job_id, claimed.fence)):
+        held = perform(session, running.hold(claimed.job_id, claimed.fence))
+        if held is None:
             return "lost"
+        if held.superseded:
+            keep_days = here.settings.keep_jobs_days
+            cancelled = settle.settle(
+                claimed.job_id, claimed.fence, Status.CANCELLED, keep_days=keep_days
+            )
+            perform(session, cancelled)
+            return "superseded"
         if keep is not None:
             result = keep(session, claimed, request, result)
         settled = settle.settle(
@@ -221,13 +229,13 @@ def _end_stopped(here: process.Process, run: ActiveRun) -> str:
         return "lost"
     if stop is Stop.DRAINED:
         return _end(
-            here, claimed, lambda: settle.give_back(claimed.job_id, claimed.fence), "given back"
+            here, run, lambda: settle.give_back(claimed.job_id, claimed.fence), "given back"
         )
     error = {Stop.DEADLINE: DEADLINE_EXCEEDED, Stop.TIME_LIMIT: TIME_LIMIT_EXCEEDED}.get(stop)
     status = Status.CANCELLED if error is None else Status.FAILED
     return _end(
         here,
-        claimed,
+        run,
         lambda: settle.settle(
             claimed.job_id,
             claimed.fence,
@@ -239,9 +247,9 @@ def _end_stopped(here: process.Process, run: ActiveRun) -> str:
     )
 
 
-def _end(
-    here: process.Process, claimed: Claimed, steps: Callable[[], Steps[bool]], name: str
-) -> str:
-    """Write the end of an attempt that has no result."""
-    with here.app.transaction(claimed.owner_id) as session:
+def _end(here: process.Process, run: ActiveRun, steps: Callable[[], Steps[bool]], name: str) -> str:
+    """Write the end of an attempt that has no result, with what the next one may go on from."""
+    with here.app.transaction(run.claimed.owner_id) as session:
+        if run.unsaved is not None:
+            perform(session, save_of(run, run.unsaved))
         return name if perform(session, steps()) else "lost"

@@ -71,6 +71,7 @@ class Lab:
         deadline_s: float | None = None,
         start_within_s: float | None = None,
         tags: list[str] | None = None,
+        supersedes: str | None = None,
         admit: bool = False,
         **request: Any,
     ) -> Submitted:
@@ -81,6 +82,7 @@ class Lab:
             deadline_s=deadline_s,
             start_within_s=start_within_s,
             priority=priority,
+            supersedes=supersedes,
         )
         return self.as_owner(owner_id, submit(owner_id, new, limits=limits, key=key, admit=admit))
 

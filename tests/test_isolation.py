@@ -143,6 +143,7 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", "/api/v1/matrix"): own_list(query="?points=-33.87,151.21;-33.28,149.1"),
     ("GET", "/api/v1/jobs"): own_list(),
     ("GET", JOB): owned(200, a_job),
+    ("GET", f"{JOB}/attempts"): owned(200, a_job),
     ("GET", f"{JOB}/events"): owned(200, a_job),
     ("GET", "/api/v1/events"): own_list(),
     ("POST", "/api/v1/stream-tickets"): own_list(201, {}),

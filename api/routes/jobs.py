@@ -13,8 +13,8 @@ from api.schemas.base import One, Page
 from core.database import perform_async
 from core.kind import KINDS, Lane
 from models.job import Status
-from services.jobs import requests, views
-from services.jobs.shown import JobRead, StatusName
+from services.jobs import attempts, requests, views
+from services.jobs.shown import AttemptRead, JobRead, StatusName
 from services.jobs.submit import retry as retry_steps
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -73,6 +73,22 @@ async def read_job(
     return job_answer(room, view, headers={})
 
 
+@router.get("/{job_id}/attempts")
+async def list_attempts(
+    job_id: UUID, user: CurrentUser, db: Db, paging: PageQuery
+) -> Page[AttemptRead]:
+    """The job's attempts, the first one first: who ran each, and why it ended."""
+    found, total = await perform_async(
+        db, attempts.page(user.id, job_id, limit=paging.page_size, offset=paging.offset)
+    )
+    return Page(
+        data=[AttemptRead.of(view) for view in found],
+        total=total,
+        page=paging.page,
+        page_size=paging.page_size,
+    )
+
+
 @router.post("/{job_id}/cancel", response_model=One[JobRead])
 async def cancel_job(job_id: UUID, user: CurrentUser, room: Room, process: Process) -> Response:
     """Cancel a job: at once while it waits, within two seconds while it runs. Idempotent."""
@@ -113,6 +129,7 @@ async def retry_job(job_id: UUID, work: Accept) -> Response:
         key=work.key(None),
         pace=work.room.hub.pace,
         admit=work.room.publisher.able,
+        keep_days=work.process.settings.keep_jobs_days,
         deadline_s=work.terms.deadline_s,
         start_within_s=work.terms.start_within_s,
         priority=work.terms.priority,

@@ -42,11 +42,11 @@ async def plan_route(body: RouteBody, work: Accept) -> Response:
     together with the result, unless the trip has changed meanwhile (`applied`).
     """
     if not isinstance(body, TripRequest):
-        return await work.accept(PLAN_ROUTE, body, tags=body.tags)
+        return await work.accept(PLAN_ROUTE, body, tags=body.tags, supersedes=body.supersedes)
     tag = f"trip:{body.trip_id}"
     tags = body.tags if tag in body.tags else [*body.tags, tag]
     fill = partial(_fill, work.user.id, body)
-    return await work.accept(PLAN_ROUTE, body, tags=tags, fill=fill)
+    return await work.accept(PLAN_ROUTE, body, tags=tags, supersedes=body.supersedes, fill=fill)
 
 
 def _fill(owner_id: UUID, body: TripRequest, new: NewJob) -> Steps[NewJob]:

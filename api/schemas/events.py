@@ -81,6 +81,9 @@ class JobEnded(Logged):
     """The terminal event; the stream of the job ends with it."""
 
     job: JobRead
+    superseded_by: UUID | None = Field(
+        default=None, description="On `job.cancelled`: the job that took its place."
+    )
 
 
 #: The `data:` of every event by name.

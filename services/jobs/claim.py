@@ -30,6 +30,8 @@ class Claimed:
     input: dict[str, Any]
     #: Whether its owner has webhooks: whoever writes an event then says that messages wait.
     watched: bool = False
+    #: What the attempts before it have saved.
+    checkpoint: dict[str, Any] | None = None
 
 
 _CLAIM = text("""
@@ -48,15 +50,17 @@ WITH claimed AS (
     ON CONFLICT (job_id) DO UPDATE SET fence = excluded.fence, worker_id = excluded.worker_id,
         pid = excluded.pid, lease_until = excluded.lease_until, progress = NULL
 ), history AS (
-    INSERT INTO job_attempts (fence, job_id, owner_id, attempt, worker_id)
-    SELECT :fence, id, owner_id, attempt, :worker FROM claimed
+    INSERT INTO job_attempts (fence, job_id, owner_id, attempt, worker_id, worker)
+    SELECT :fence, id, owner_id, attempt, :worker, (SELECT name FROM workers WHERE id = :worker)
+    FROM claimed
 ), event AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
     SELECT id, owner_id, seq, 'job.started', jsonb_build_object('attempt', attempt) FROM claimed
 )
-SELECT claimed.*, job_payloads.input, EXISTS (
+SELECT claimed.*, job_payloads.input, job_checkpoints.state AS checkpoint, EXISTS (
     SELECT FROM webhook_endpoints e WHERE e.owner_id = claimed.owner_id AND e.enabled) AS watched
 FROM claimed JOIN job_payloads ON job_payloads.job_id = claimed.id
+LEFT JOIN job_checkpoints ON job_checkpoints.job_id = claimed.id
 """)
 
 
@@ -101,4 +105,5 @@ def claim(
         trace=row.trace,
         input=row.input,
         watched=row.watched,
+        checkpoint=row.checkpoint,
     )

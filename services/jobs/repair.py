@@ -36,7 +36,8 @@ WITH lost AS (
                           THEN now() + make_interval(secs => :keep_s) END,
         ready_at = CASE WHEN crashes = 0 THEN ready_at ELSE now() + interval '1 second' END
     FROM freed WHERE jobs.id = freed.job_id AND jobs.status = 'running'
-    RETURNING jobs.id, jobs.owner_id, jobs.seq, jobs.status, jobs.attempt, jobs.ready_at, jobs.lane
+    RETURNING jobs.id, jobs.owner_id, jobs.seq, jobs.status, jobs.attempt, jobs.ready_at,
+        jobs.superseded_by
 ), payload AS (
     UPDATE job_payloads SET error = CAST(:error AS jsonb) || '{"retryable": false}'
     FROM job WHERE job_payloads.job_id = job.id AND job.status = 'failed'
@@ -50,7 +51,9 @@ WITH lost AS (
         CASE status WHEN 'queued' THEN jsonb_build_object('attempt', attempt,
             'next_attempt_at', to_char(greatest(ready_at, now()) AT TIME ZONE 'UTC',
                                        'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-            'error', CAST(:error AS jsonb)) ELSE '{}' END
+            'error', CAST(:error AS jsonb))
+        ELSE CASE WHEN superseded_by IS NULL THEN '{}' ELSE
+            jsonb_build_object('superseded_by', superseded_by) END END
     FROM job
 )
 SELECT id, owner_id FROM job
@@ -100,7 +103,7 @@ WITH overdue AS (
         expires_at = now() + make_interval(secs => :keep_s)
     FROM overdue WHERE jobs.id = overdue.id AND jobs.status = overdue.was
       AND (overdue.was <> 'running' OR jobs.id IN (SELECT job_id FROM freed))
-    RETURNING jobs.id, jobs.owner_id, jobs.seq, jobs.status
+    RETURNING jobs.id, jobs.owner_id, jobs.seq, jobs.status, jobs.superseded_by
 ), payload AS (
     UPDATE job_payloads SET error = CAST(:error AS jsonb)
     FROM job WHERE job_payloads.job_id = job.id AND job.status = 'failed'
@@ -109,8 +112,10 @@ WITH overdue AS (
         error = CASE job.status WHEN 'failed' THEN CAST(:error AS jsonb) END
     FROM job JOIN overdue ON overdue.id = job.id WHERE job_attempts.fence = overdue.fence
 ), event AS (
-    INSERT INTO job_events (job_id, owner_id, seq, type)
-    SELECT id, owner_id, seq, 'job.' || status FROM job
+    INSERT INTO job_events (job_id, owner_id, seq, type, data)
+    SELECT id, owner_id, seq, 'job.' || status, CASE WHEN superseded_by IS NULL THEN '{}' ELSE
+        jsonb_build_object('superseded_by', superseded_by) END
+    FROM job
 )
 SELECT id, owner_id FROM job
 """)

@@ -12,16 +12,29 @@ from sqlalchemy import text
 
 from core.database import Steps, bind
 
+
+@dataclass(frozen=True)
+class Held:
+    """A job that is still ours until the transaction ends."""
+
+    #: A newer job has taken its place: whatever it found out must change nothing any more.
+    superseded: bool
+
+
 # Locking the run's row by its fence first makes every later write of the transaction
-# safe: whoever wants to take the job away must lock the same row.
+# safe: whoever wants to take the job away must lock the same row. The job's own row keeps a
+# newer job from taking its place between here and the end of the transaction.
 _HOLD = text("""
-SELECT FROM job_runs WHERE job_id = :id AND fence = :fence AND lease_until IS NOT NULL FOR UPDATE
+SELECT j.superseded_by IS NOT NULL AS superseded FROM job_runs r JOIN jobs j ON j.id = r.job_id
+WHERE r.job_id = :id AND r.fence = :fence AND r.lease_until IS NOT NULL
+FOR NO KEY UPDATE
 """)
 
 
-def hold(job_id: UUID, fence: UUID) -> Steps[bool]:
-    """Keep anyone from taking the job away until the transaction ends; False if it is gone."""
-    return (yield bind(_HOLD, id=job_id, fence=fence)).first() is not None
+def hold(job_id: UUID, fence: UUID) -> Steps[Held | None]:
+    """Keep anyone from taking the job away until the transaction ends; None if it is gone."""
+    row = (yield bind(_HOLD, id=job_id, fence=fence)).first()
+    return None if row is None else Held(row.superseded)
 
 
 _PROGRESS = text("""

@@ -26,7 +26,7 @@ WITH mine AS (
     UPDATE jobs SET status = :status, seq = seq + 1, finished_at = now(),
         expires_at = now() + make_interval(secs => :keep_s)
     WHERE id = (SELECT job_id FROM mine) AND status = 'running'
-    RETURNING id, owner_id, seq
+    RETURNING id, owner_id, seq, superseded_by
 ), payload AS (
     UPDATE job_payloads SET result = CAST(:result AS jsonb), result_size = :result_size,
         error = CAST(:error AS jsonb)
@@ -35,8 +35,10 @@ WITH mine AS (
     UPDATE job_attempts SET ended_at = now(), outcome = :status, error = CAST(:error AS jsonb)
     WHERE fence = :fence AND EXISTS (SELECT FROM job)
 ), event AS (
-    INSERT INTO job_events (job_id, owner_id, seq, type)
-    SELECT id, owner_id, seq, 'job.' || :status FROM job
+    INSERT INTO job_events (job_id, owner_id, seq, type, data)
+    SELECT id, owner_id, seq, 'job.' || :status, CASE WHEN superseded_by IS NULL THEN '{}' ELSE
+        jsonb_build_object('superseded_by', superseded_by) END
+    FROM job
 )
 SELECT seq FROM job
 """)

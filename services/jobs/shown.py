@@ -10,12 +10,16 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from core.kind import Progress
 from services.artifacts.rows import ADDRESS
+from services.jobs.attempts import AttemptView
 from services.jobs.views import JobView, Pace
 
 #: Whatever zone the database's session speaks, clients read UTC.
 UtcTime = Annotated[datetime, AfterValidator(lambda at: at.astimezone(UTC))]
 
 StatusName = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled", "expired"]
+
+
+OutcomeName = Literal["succeeded", "failed", "retried", "lost", "cancelled", "given_back"]
 
 
 class ArtifactRead(BaseModel):
@@ -68,7 +72,9 @@ class JobRead(BaseModel):
     deadline_at: UtcTime | None
     start_by: UtcTime | None
     cancel_requested_at: UtcTime | None
-    superseded_by: UUID | None
+    superseded_by: UUID | None = Field(
+        description="The newer job in whose favour this one was cancelled, see `supersedes`."
+    )
     retry_of: UUID | None
     links: JobLinks
 
@@ -110,3 +116,28 @@ class JobRead(BaseModel):
                 cancel=f"/api/v1/jobs/{view.id}/cancel",
             ),
         )
+
+
+class AttemptRead(BaseModel):
+    """One claim of a job by a worker, and how it ended."""
+
+    attempt: int = Field(
+        description="Its number. A claim that was given back leaves its number to the next."
+    )
+    worker: str | None = Field(description="Name of the worker that ran it.")
+    started_at: UtcTime
+    lease_until: UtcTime | None = Field(
+        description="While it runs: when the job is taken from the worker unless it renews."
+    )
+    ended_at: UtcTime | None
+    outcome: OutcomeName | None = Field(
+        description="`retried`: ended in an error that another attempt may not meet. `lost`: the "
+        "worker died or fell silent. `given_back`: the worker was told to go. `null`: it runs."
+    )
+    error: dict[str, Any] | None = Field(
+        description="The error body, plus `retryable`, where it ended in one."
+    )
+
+    @classmethod
+    def of(cls, view: AttemptView) -> AttemptRead:
+        return cls(**vars(view))

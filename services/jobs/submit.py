@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
-from core.database import Steps, bind
+from core.database import Query, Steps, bind
 from core.ids import new_id
 from core.kind import Kind, Lane, Priority
 from core.settings import Settings
@@ -20,6 +20,7 @@ from services.idempotency import IdempotencyKey as IdempotencyKey
 from services.idempotency import take_key as take_key
 from services.jobs.admission import NO_CAPS, ROOM, Caps, Message
 from services.jobs.errors import JobNotFinished, JobNotFound, KindGone, TooManyJobs
+from services.jobs.supersede import Place, supersede, take_turns
 from services.jobs.views import INPUT_INLINE, UNKNOWN_PACE, JobView, Pace
 
 
@@ -32,6 +33,8 @@ class NewJob:
         deadline_s: seconds from now by which the job must have ended.
         start_within_s: seconds from now by which it must have started.
         priority: None takes that of the kind.
+        supersedes: a tag; the owner's unfinished jobs of the same kind with it are cancelled
+            in the transaction that writes this one, which gets the tag as well.
         trace: W3C `traceparent` of the request.
     """
 
@@ -41,11 +44,23 @@ class NewJob:
     deadline_s: float | None = None
     start_within_s: float | None = None
     priority: Priority | None = None
+    supersedes: str | None = None
     retry_of: UUID | None = None
     trace: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.supersedes is not None and self.supersedes not in self.tags:
+            object.__setattr__(self, "tags", [*self.tags, self.supersedes])
+
+    @property
+    def place(self) -> Place | None:
+        """What it takes from older jobs."""
+        return None if self.supersedes is None else Place(self.kind.name, self.supersedes)
+
 
 NO_LIMIT = 2**31 - 1
+#: Where the caller has no setting at hand: that of `Settings.keep_jobs_days`.
+KEEP_DAYS = 30.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,24 @@ class Limits:
 
 NO_LIMITS = Limits()
 
+
+@dataclass(frozen=True)
+class Entry:
+    """On which conditions jobs are let in.
+
+    Attributes:
+        limits: what the owner may have unfinished and under way.
+        pace: what is known of the lanes, for the estimate in `job.queued`.
+        admit: whether the caller can send a message after its commit.
+        keep_days: how long jobs are kept that end here, since another takes their place.
+    """
+
+    limits: Limits = NO_LIMITS
+    pace: Pace = UNKNOWN_PACE
+    admit: bool = False
+    keep_days: float = KEEP_DAYS
+
+
 #: Completes a job from rows of its owner, in the transaction that writes it.
 Fill = Callable[[NewJob], Steps[NewJob]]
 
@@ -87,14 +120,16 @@ class Submitted:
     #: The new job; None where a replay or a retry has to read it.
     view: JobView | None = None
     replayed: bool = False
+    #: Jobs that it takes the place of.
+    superseded: Sequence[UUID] = ()
 
 
 _SUBMIT = text("""
 WITH job AS (
     INSERT INTO jobs (id, owner_id, kind, lane, status, seq, max_attempts, tags, retry_of, trace,
-                      priority, deadline_at, start_by, admitted_at, admissions)
+                      supersedes, priority, deadline_at, start_by, admitted_at, admissions)
     SELECT :id, :owner, :kind, :lane, 'queued', 1, :max_attempts, :tags, :retry_of, :trace,
-           :priority, now() + make_interval(secs => :deadline_s),
+           :supersedes, :priority, now() + make_interval(secs => :deadline_s),
            now() + make_interval(secs => :start_s),
            CASE WHEN enters THEN now() END, CAST(enters AS integer)
     FROM (SELECT :admit AND NOT lane_waits(:lane)
@@ -104,8 +139,9 @@ WITH job AS (
                         AND (status = 'running' OR admitted_at IS NOT NULL)) < :per_user
                  AS enters) door
     WHERE (SELECT count(*) FROM (SELECT FROM jobs WHERE owner_id = :owner AND finished_at IS NULL
-                                 LIMIT :quota) unfinished) < :quota
+                                   AND superseded_by IS NULL LIMIT :quota) unfinished) < :quota
       AND (SELECT count(*) FROM (SELECT FROM jobs WHERE owner_id = :owner AND finished_at IS NULL
+                                   AND superseded_by IS NULL
                                    AND kind = :kind LIMIT :kind_quota) alike) < :kind_quota
     RETURNING id, owner_id, lane, priority, ready_at, created_at, deadline_at, start_by, admitted_at
 ), place AS (
@@ -135,6 +171,7 @@ def submit(
     key: IdempotencyKey | None = None,
     pace: Pace = UNKNOWN_PACE,
     admit: bool = False,
+    keep_days: float = KEEP_DAYS,
     fill: Fill | None = None,
 ) -> Steps[Submitted]:
     """Write a job, its input and `job.queued`; the caller commits, then publishes.
@@ -143,13 +180,14 @@ def submit(
     usual job of a calm system needs no second transaction before its message.
 
     Args:
-        limits: what the owner may have unfinished and under way.
-        pace: what is known of the lanes, for the estimate in `job.queued`.
-        admit: whether the caller can send a message after its commit.
+        limits, pace, admit, keep_days: see `Entry`.
         fill: see `Fill`; a replay does without it.
 
+    Returns:
+        The job, or the one that an earlier request with the same key made.
+
     Raises:
-        TooManyJobs: the owner has as many unfinished jobs as `limits` allow.
+        TooManyJobs: the quota is used up.
         KeyReused, KeyInFlight: see `take_key`.
     """
     job_id = new_id()
@@ -157,41 +195,64 @@ def submit(
         resource = yield from take_key(owner_id, key, 202, job_id)
         if resource != job_id:
             return Submitted(resource, new.kind.lane, replayed=True)
-    if fill is not None:
+    if new.place is not None:
+        yield from take_turns(owner_id, [new.place])
+    entry = Entry(limits, pace, admit, keep_days)
+    return (yield from write(owner_id, job_id, new, entry, fill))
+
+
+def write(
+    owner_id: UUID, job_id: UUID, new: NewJob, entry: Entry, fill: Fill | None = None
+) -> Steps[Submitted]:
+    """Write one job. Where it has a place to take, `take_turns` was asked for it before.
+
+    Raises:
+        TooManyJobs: the quota is used up; the superseded have left theirs already.
+    """
+    superseded: list[UUID] = []
+    if new.place is not None:
+        steps = supersede(owner_id, new.place, job_id, keep_days=entry.keep_days)
+        superseded = yield from steps
+    if fill is not None:  # after it: what the superseded have changed until now is read
         new = yield from fill(new)
     body = json.dumps(new.input, separators=(",", ":")).encode()
-    made = yield bind(
-        _SUBMIT,
-        id=job_id,
-        owner=owner_id,
-        kind=new.kind.name,
-        lane=new.kind.lane.value,
-        max_attempts=new.kind.max_attempts,
-        tags=new.tags,
-        retry_of=new.retry_of,
-        trace=new.trace,
-        deadline_s=new.deadline_s,
-        start_s=new.start_within_s,
-        input=body.decode(),
-        input_size=len(body),
-        quota=limits.unfinished,
-        kind_quota=limits.unfinished_by_kind.get(new.kind.name, NO_LIMIT),
-        per_user=limits.caps.per_user,
-        priority=(new.priority or new.kind.priority).value,
-        usual_s=pace.seconds.get(new.kind.name),
-        slots=max(1, pace.slots.get(new.kind.lane, 1)),
-        # a cap on all users' jobs is seen by an admission only
-        admit=admit and new.kind.name not in limits.caps.per_kind,
-        **ROOM,
-    )
-    row = made.first()
+    row = (yield _bound(owner_id, job_id, new, entry, body)).first()
     if row is None:
         raise TooManyJobs(retry_after_s=5)
     values = dict(row._mapping)
     kind = new.kind
     sent = Message(job_id, kind.name, kind.lane, 0, new.trace) if values.pop("admitted") else None
-    return Submitted(
-        job_id, kind.lane, sent, _view_of_new(owner_id, job_id, new, len(body), values)
+    view = _view_of_new(owner_id, job_id, new, len(body), values)
+    return Submitted(job_id, kind.lane, sent, view, superseded=superseded)
+
+
+def _bound(owner_id: UUID, job_id: UUID, new: NewJob, entry: Entry, body: bytes) -> Query:
+    """`_SUBMIT` with its values."""
+    limits, pace, kind = entry.limits, entry.pace, new.kind
+    return bind(
+        _SUBMIT,
+        id=job_id,
+        owner=owner_id,
+        kind=kind.name,
+        lane=kind.lane.value,
+        max_attempts=kind.max_attempts,
+        tags=new.tags,
+        retry_of=new.retry_of,
+        trace=new.trace,
+        supersedes=new.supersedes,
+        deadline_s=new.deadline_s,
+        start_s=new.start_within_s,
+        input=body.decode(),
+        input_size=len(body),
+        quota=limits.unfinished,
+        kind_quota=limits.unfinished_by_kind.get(kind.name, NO_LIMIT),
+        per_user=limits.caps.per_user,
+        priority=(new.priority or kind.priority).value,
+        usual_s=pace.seconds.get(kind.name),
+        slots=max(1, pace.slots.get(kind.lane, 1)),
+        # a cap on all users' jobs is seen by an admission only
+        admit=entry.admit and kind.name not in limits.caps.per_kind,
+        **ROOM,
     )
 
 
@@ -216,7 +277,7 @@ def _view_of_new(
 
 
 _READ_FOR_RETRY = text("""
-SELECT j.status, j.kind, j.tags, j.priority, p.input
+SELECT j.status, j.kind, j.tags, j.priority, j.supersedes, p.input
 FROM jobs j JOIN job_payloads p ON p.job_id = j.id
 WHERE j.id = :id AND j.owner_id = :owner
 """)
@@ -231,6 +292,7 @@ def retry(
     key: IdempotencyKey | None = None,
     pace: Pace = UNKNOWN_PACE,
     admit: bool = False,
+    keep_days: float = KEEP_DAYS,
     priority: Priority | None = None,
     deadline_s: float | None = None,
     start_within_s: float | None = None,
@@ -238,7 +300,8 @@ def retry(
 ) -> Steps[Submitted]:
     """Submit the input of an ended job again, as a new job that names the old one.
 
-    Deadline and start-by time are the new request's own; the old ones have passed.
+    Deadline and start-by time are the new request's own; the old ones have passed. A job that
+    superseded others does so again: there is still at most one unfinished.
 
     Raises:
         JobNotFound, JobNotFinished, TooManyJobs, KeyReused, KeyInFlight.
@@ -257,10 +320,11 @@ def retry(
         deadline_s=deadline_s,
         start_within_s=start_within_s,
         priority=priority or Priority(old.priority),
+        supersedes=old.supersedes,
         retry_of=job_id,
         trace=trace,
     )
     submitted: Submitted = yield from submit(
-        owner_id, new, limits=limits, key=key, pace=pace, admit=admit
+        owner_id, new, limits=limits, key=key, pace=pace, admit=admit, keep_days=keep_days
     )
     return submitted

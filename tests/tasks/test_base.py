@@ -87,6 +87,24 @@ class TestAResult:
         assert lab.status(attempt(lab, keep=keep)) == "succeeded"
 
 
+class TestASupersededRun:
+    def test_changes_nothing_any_more(self, lab: Lab) -> None:
+        """Its worker has not heard of it yet, and comes to its end."""
+        owner = lab.make_user()
+        old = lab.submit(owner, NAP, tags=["trip"], seconds=0).job_id
+        newer: list[UUID] = []
+
+        def body(request: Nap, run: Run) -> Rest:
+            newer.append(lab.submit(owner, NAP, supersedes="trip").job_id)
+            return Rest(steps=1)
+
+        assert live(NAP, body, count_effect, old, 0) == "superseded"
+        assert (lab.status(old), effects(lab, old)) == ("cancelled", 0)
+        by = lab.stores.one("SELECT superseded_by FROM jobs WHERE id = %s", old)
+        assert [by] == newer
+        assert lab.stores.one("SELECT result FROM job_payloads WHERE job_id = %s", old) is None
+
+
 class TestAnError:
     def test_of_the_job_is_told_to_its_owner(self, lab: Lab) -> None:
         def body(_request: Nap, _run: Run) -> Rest:

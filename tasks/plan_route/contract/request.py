@@ -233,6 +233,13 @@ class Wish(Model):
     )
     seed: int = Field(1, strict=True, ge=0, lt=2**32)
     tags: list[Label] = Field(default_factory=list, max_length=20)
+    supersedes: Label | None = Field(
+        None,
+        description="A tag. Your older unfinished plans with it are cancelled in the moment in "
+        "which this one is accepted, which gets the tag: `trip:{id}` where a trip is replanned.",
+        # a release that does not know it yet would refuse the job
+        exclude_if=lambda tag: tag is None,
+    )
 
 
 class RouteRequest(Wish):

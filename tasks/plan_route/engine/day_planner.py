@@ -19,6 +19,7 @@ from tasks.plan_route.engine.itinerary import Itinerary
 from tasks.plan_route.engine.problem import Order, Problem
 from tasks.plan_route.engine.publishing import publisher
 from tasks.plan_route.engine.render import Renderer
+from tasks.plan_route.engine.resuming import Memory
 from tasks.plan_route.engine.search import Search
 
 TIMED_SHARE = 0.6
@@ -69,13 +70,14 @@ class DaySearch:
         self.splitter = Splitter(self.problem, self.rules, run.check)
         self.days = DayByDay(self.request, self.problem, self.rules)
         self.day_s = self._driving_of_a_day()
+        self.memory = Memory(run, self.problem)
 
     def search(self) -> tuple[Found, DayByDay, Choice]:
         """The best order of all that were looked at, and the engine that is named for it."""
         timed = self._stretched()
         timeless = replace(timed, windows=((),) * len(timed.windows))
         choice = engines.announced(timed, self.run)
-        orders: list[Order] = []
+        orders: list[Order] = [*self.memory.orders]
         begun = 0.0
         if timed.timed:
             search, late = self._order(choice, timed, (0.0, TIMED_SHARE))
@@ -93,8 +95,22 @@ class DaySearch:
         """A search over its share of the budget, and its least late order."""
         name = f"{choice.engine}+days"
         publish = publisher(self.run, self.renderer, name, self._itinerary, share)
-        budget_s = self.request.budget_s * (share[1] - share[0])
-        search = Search(problem, self.run, budget_s, self.request.seed, publish)
+        whole_s = self.request.budget_s
+        before_s, budget_s = whole_s * share[0], whole_s * (share[1] - share[0])
+
+        def remember(order: Order, spent_s: float) -> None:
+            self.memory.save("timed" if problem.timed else "timeless", order, before_s + spent_s)
+
+        search = Search(
+            problem,
+            self.run,
+            budget_s,
+            self.request.seed,
+            publish,
+            remember=remember,
+            known=self.memory.orders,
+            already_s=min(budget_s, max(0.0, self.memory.spent_s - before_s)),
+        )
         return search, engines.solve(choice, problem, search)
 
     def _itinerary(self, order: Order) -> Itinerary | None:

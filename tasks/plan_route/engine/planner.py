@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from core.kind import JobFailed, Run
 from tasks.plan_route.contract.request import RouteRequest
@@ -15,6 +16,7 @@ from tasks.plan_route.engine.itinerary import DriveOn
 from tasks.plan_route.engine.problem import Order, Problem, build
 from tasks.plan_route.engine.publishing import publisher
 from tasks.plan_route.engine.render import Renderer
+from tasks.plan_route.engine.resuming import Memory
 from tasks.plan_route.engine.roads import RoadMatrix, table_for
 from tasks.plan_route.engine.search import Search
 
@@ -60,7 +62,17 @@ def _driving_on(renderer: Renderer, run: Run) -> RoutePlan:
     choice = engines.announced(problem, run)
     trips = DriveOn(request, renderer.table, problem)
     publish = publisher(run, renderer, choice.engine, trips.itinerary)
-    search = Search(problem, run, request.budget_s, request.seed, publish)
+    memory = Memory(run, problem)
+    search = Search(
+        problem,
+        run,
+        request.budget_s,
+        request.seed,
+        publish,
+        remember=partial(memory.save, "all"),
+        known=memory.orders,
+        already_s=memory.spent_s,
+    )
     conflict = conflicts.obvious(problem)
     if conflict is None:
         late = engines.solve(choice, problem, search)

@@ -15,6 +15,9 @@ TICKS = 40  # at most so many ticks in a long budget: each is a row of the event
 Publish = Callable[[Order, int, float], None]
 """Called with the best order, its value and the share of the budget that is spent."""
 
+Remember = Callable[[Order, float], None]
+"""Called with the best order and the seconds of the budget that are spent."""
+
 
 class Search:
     """Keeps the best order that an engine offers, and says when to stop.
@@ -25,6 +28,7 @@ class Search:
         best: the best feasible order so far, if any.
         value: its value in units.
         bound: no feasible order has a smaller value, in units; None: not known.
+        resumed: the best order of an earlier attempt, where one is feasible.
     """
 
     def __init__(
@@ -34,7 +38,17 @@ class Search:
         budget_s: float,
         seed: int = 1,
         publish: Publish | None = None,
+        *,
+        remember: Remember | None = None,
+        known: Sequence[Order] = (),
+        already_s: float = 0.0,
     ) -> None:
+        """
+        Args:
+            remember: told whatever `publish` is.
+            known: orders of earlier attempts; the best of them is where the search goes on.
+            already_s: seconds of the budget that they have spent.
+        """
         self.problem = problem
         self.seed = seed
         self.budget_s = budget_s
@@ -43,10 +57,14 @@ class Search:
         self.bound: int | None = None
         self._run = run
         self._publish = publish
-        self._began = time.monotonic()
+        self._remember = remember
+        self._began = time.monotonic() - already_s
         self._tick_s = max(TICK_EVERY_S, budget_s / TICKS)
-        self._reported_at = self._began
+        self._reported_at = time.monotonic()
         self._unreported = False
+        for order in known:
+            self.offer(order)
+        self.resumed = self.best
 
     @property
     def spent_s(self) -> float:
@@ -97,3 +115,5 @@ class Search:
         self._reported_at = time.monotonic()
         self._unreported = False
         self._publish(self.best, self.value, min(1.0, self.spent_s / self.budget_s))
+        if self._remember is not None:
+            self._remember(self.best, self.spent_s)

@@ -125,8 +125,11 @@ def _local_search(vrp: Model, seed: int) -> LocalSearch:
 def _first(vrp: Model, search: Search) -> Solution:
     """Where to start from, so that the first local search takes less than half a second.
 
-    Few clients: anywhere. Mostly windows: in their order. Few windows: a short tour.
+    Where an earlier attempt stood. Else, few clients: anywhere. Mostly windows: in their order.
+    Few windows: a short tour.
     """
+    if search.resumed is not None:
+        return vrp.solution(search.resumed)
     if len(vrp.stop_of) <= FEW_CLIENTS:
         return Solution.make_random(vrp.data, RandomNumberGenerator(seed=search.seed))
     problem = vrp.problem

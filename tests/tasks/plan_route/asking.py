@@ -20,10 +20,19 @@ class FakeRun:
     Attributes:
         reports: all progress so far.
         files: the artifacts so far, by name.
+        checkpoints: all that were saved so far.
+        restored: what an earlier attempt saved.
         longest_silence_s: the longest that the engine went without a look at the job.
     """
 
-    def __init__(self, cancel_after_s: float | None = None, finish_after_s: float | None = None):
+    def __init__(
+        self,
+        cancel_after_s: float | None = None,
+        finish_after_s: float | None = None,
+        restored: dict[str, Any] | None = None,
+    ):
+        self.restored = restored
+        self.checkpoints: list[dict[str, Any]] = []
         self.reports: list[Progress] = []
         self.files: dict[str, bytes] = {}
         self.longest_silence_s = 0.0
@@ -45,6 +54,10 @@ class FakeRun:
     def report(self, progress: Progress) -> None:
         self.check()
         self.reports.append(progress)
+
+    def checkpoint(self, state: dict[str, Any]) -> None:
+        self.check()
+        self.checkpoints.append(state)
 
     def artifact(self, name: str, media_type: str, content: bytes | Path) -> UUID:
         self.check()
