@@ -18,7 +18,18 @@ from api.errors import install_error_handlers
 from api.frames import StreamEnded, answer_stream_ended
 from api.limits import Limiter
 from api.openapi import DESCRIPTION, TAGS, finish_openapi
-from api.routes import artifacts, auth, health, jobs, matrix, routes, stops, streams, trips
+from api.routes import (
+    artifacts,
+    auth,
+    health,
+    jobs,
+    matrix,
+    routes,
+    schedules,
+    stops,
+    streams,
+    trips,
+)
 from api.text import refuse_unstorable_text
 from core.database import AsyncDatabase, Role
 from core.log import configure_logging
@@ -36,6 +47,7 @@ OWNED: tuple[APIRouter, ...] = (
     matrix.router,
     trips.router,
     stops.router,
+    schedules.router,
     artifacts.router,
 )
 ENGINE_POOL_SIZE = 4

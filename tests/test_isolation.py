@@ -26,6 +26,7 @@ from tests.trips import Trips, stop
 
 JOB = "/api/v1/jobs/{job_id}"
 A_TRIP = "/api/v1/trips/{trip_id}"
+A_SCHEDULE = "/api/v1/schedules/{schedule_id}"
 A_STOP = A_TRIP + "/stops/{stop_id}"
 
 
@@ -107,6 +108,15 @@ async def a_stop(owner: User) -> dict[str, str]:
     return {"trip_id": trip_id, "stop_id": (await trips.stops(trip_id))[0]["id"]}
 
 
+SCHEDULE = {"kind": "plan_route", "input": TRIP, "cron": "0 7 * * *", "zone": "Australia/Sydney"}
+
+
+async def a_schedule(owner: User) -> dict[str, str]:
+    answer = await owner.http.post("/api/v1/schedules", json=SCHEDULE)
+    assert answer.status_code == 201, answer.text
+    return {"schedule_id": answer.json()["data"]["id"]}
+
+
 UNKNOWN = {"email": "nobody@example.com", "password": "wrong password"}
 
 ROUTES: dict[tuple[str, str], Row] = {
@@ -148,6 +158,14 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", A_STOP): owned(200, a_stop),
     ("PATCH", A_STOP): owned(200, a_stop, {"position": 1}),
     ("DELETE", A_STOP): owned(204, a_stop),
+    # schedules
+    ("POST", "/api/v1/schedules"): own_list(201, SCHEDULE),
+    ("GET", "/api/v1/schedules"): own_list(),
+    ("GET", A_SCHEDULE): owned(200, a_schedule),
+    ("PATCH", A_SCHEDULE): owned(200, a_schedule, {"enabled": False}),
+    ("DELETE", A_SCHEDULE): owned(204, a_schedule),
+    ("POST", f"{A_SCHEDULE}/run"): owned(202, a_schedule),
+    ("GET", f"{A_SCHEDULE}/runs"): owned(200, a_schedule),
 }
 
 

@@ -15,6 +15,7 @@ from core.settings import Settings, get_settings
 from services.jobs import repair
 from services.jobs.admission import Caps, readmit
 from services.publisher import Broker, CeleryBroker, publish_admitted
+from workers.scheduling import Scheduler
 from workers.sweeping import Sweeper
 
 #: Period of the round. Any number of these processes may run: rows are skipped while locked.
@@ -100,7 +101,10 @@ def main() -> None:
     log.info("housekeeping_started")
     sweeper = Sweeper(settings, stop)
     sweeper.start()
+    scheduler = Scheduler(settings, stop)
+    scheduler.start()
     Housekeeping(settings, stop).serve()
+    scheduler.close()
     sweeper.close()
     log.info("housekeeping_ended")
 
