@@ -26,6 +26,7 @@ from api.routes import (
     jobs,
     matrix,
     routes,
+    schedules,
     stops,
     streams,
     trips,
@@ -48,6 +49,7 @@ OWNED: tuple[APIRouter, ...] = (
     matrix.router,
     trips.router,
     stops.router,
+    schedules.router,
     artifacts.router,
     webhooks.router,
 )

@@ -27,6 +27,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "trips", "description": "Trips as they are planned, and their stops in order."},
     {"name": "routes", "description": "Road trips: submit the stops, get the plan."},
     {"name": "matrix", "description": "Driving times and distances between a few places."},
+    {"name": "schedules", "description": "Requests that the clock submits, again and again."},
     {"name": "artifacts", "description": "Files that jobs made."},
     {"name": "webhooks", "description": "Addresses that are told of jobs, and what they got."},
     {"name": "health", "description": "For operators and load balancers."},

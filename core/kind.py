@@ -41,6 +41,8 @@ class Kind(Generic[RequestT, ResultT]):
         max_attempts: how many attempts may end in a retryable error before the job fails.
         priority: of its jobs, unless the request says otherwise.
         improves: the job holds a usable result before its end, so that `finish` makes sense.
+        schedulable: its owner may let the clock submit it with any valid request. Not for kinds
+            that only our own code may submit.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Kind(Generic[RequestT, ResultT]):
     max_attempts: int = 3
     priority: Priority = Priority.INTERACTIVE
     improves: bool = False
+    schedulable: bool = False
 
     def __post_init__(self) -> None:
         KINDS[self.name] = self

@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     max_running_jobs: int = Field(default=64, ge=1)
     #: Jobs of one kind that may, of all users together, as JSON.
     max_running_by_kind: dict[str, PositiveInt] = Field(default_factory=dict)
+    #: Schedules that one user may have.
+    max_schedules: int = Field(default=100, ge=1)
     #: A stream ends after so long and its client resumes it: none is held for ever.
     stream_lifetime_s: float = Field(default=3600.0, gt=0)
     #: How long an SSE client may leave its socket unread before the stream is cut.

@@ -28,6 +28,7 @@ JOB = "/api/v1/jobs/{job_id}"
 A_TRIP = "/api/v1/trips/{trip_id}"
 A_WEBHOOK = "/api/v1/webhooks/{webhook_id}"
 A_DELIVERY = A_WEBHOOK + "/deliveries/{delivery_id}"
+A_SCHEDULE = "/api/v1/schedules/{schedule_id}"
 A_STOP = A_TRIP + "/stops/{stop_id}"
 
 
@@ -123,6 +124,15 @@ async def a_delivery(owner: User) -> dict[str, str]:
     return {**made, "delivery_id": ping.json()["data"]["id"]}
 
 
+SCHEDULE = {"kind": "plan_route", "input": TRIP, "cron": "0 7 * * *", "zone": "Australia/Sydney"}
+
+
+async def a_schedule(owner: User) -> dict[str, str]:
+    answer = await owner.http.post("/api/v1/schedules", json=SCHEDULE)
+    assert answer.status_code == 201, answer.text
+    return {"schedule_id": answer.json()["data"]["id"]}
+
+
 UNKNOWN = {"email": "nobody@example.com", "password": "wrong password"}
 
 ROUTES: dict[tuple[str, str], Row] = {
@@ -176,6 +186,14 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", f"{A_WEBHOOK}/deliveries"): owned(200, a_webhook),
     ("GET", A_DELIVERY): owned(200, a_delivery),
     ("POST", f"{A_DELIVERY}/replay"): owned(202, a_delivery),
+    # schedules
+    ("POST", "/api/v1/schedules"): own_list(201, SCHEDULE),
+    ("GET", "/api/v1/schedules"): own_list(),
+    ("GET", A_SCHEDULE): owned(200, a_schedule),
+    ("PATCH", A_SCHEDULE): owned(200, a_schedule, {"enabled": False}),
+    ("DELETE", A_SCHEDULE): owned(204, a_schedule),
+    ("POST", f"{A_SCHEDULE}/run"): owned(202, a_schedule),
+    ("GET", f"{A_SCHEDULE}/runs"): owned(200, a_schedule),
 }
 
 

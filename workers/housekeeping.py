@@ -16,6 +16,7 @@ from services.jobs import repair
 from services.jobs.admission import Caps, readmit
 from services.publisher import Broker, CeleryBroker, publish_admitted, publish_deliveries
 from services.webhooks.dispatch import recover
+from workers.scheduling import Scheduler
 from workers.sweeping import Sweeper
 
 #: Period of the round. Any number of these processes may run: rows are skipped while locked.
@@ -103,7 +104,10 @@ def main() -> None:
     log.info("housekeeping_started")
     sweeper = Sweeper(settings, stop)
     sweeper.start()
+    scheduler = Scheduler(settings, stop)
+    scheduler.start()
     Housekeeping(settings, stop).serve()
+    scheduler.close()
     sweeper.close()
     log.info("housekeeping_ended")
 

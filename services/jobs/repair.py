@@ -158,6 +158,10 @@ DELETE FROM webhook_deliveries WHERE id IN (
 DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE expires_at < now() LIMIT :batch)
 """),
     text("""
+DELETE FROM schedule_runs WHERE id IN (
+    SELECT id FROM schedule_runs WHERE at < now() - interval '90 days' LIMIT :batch)
+"""),
+    text("""
 DELETE FROM idempotency_keys WHERE (owner_id, key) IN (
     SELECT owner_id, key FROM idempotency_keys WHERE expires_at < now() LIMIT :batch)
 """),

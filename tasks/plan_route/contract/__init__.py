@@ -20,6 +20,7 @@ PLAN_ROUTE = Kind(
     # The longest budget, and room for a slow machine to build the matrix and check the plan.
     time_limit_s=MAX_BUDGET_S + 60.0,
     improves=True,
+    schedulable=True,
 )
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""Schedules: a request that the clock submits, exactly once per period."""
