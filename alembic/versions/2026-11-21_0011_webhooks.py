@@ -101,8 +101,11 @@ CREATE TRIGGER webhooks_forget AFTER DELETE ON webhook_endpoints FOR EACH ROW
     EXECUTE FUNCTION webhooks_forget()
 """
 
-# all but the secrets
-SEEN_BY_ENGINE = "id, owner_id, enabled, events, kinds, tags, failures, exhausted, rest_until"
+# all but the secrets and where they go
+SEEN_BY_ENGINE = (
+    "id, owner_id, enabled, events, kinds, tags, failures, exhausted, rest_until,"
+    " disabled_reason, version, updated_at"
+)
 WRITTEN_BY_ENGINE = "enabled, failures, exhausted, rest_until, disabled_reason, version, updated_at"
 
 
@@ -122,7 +125,7 @@ def upgrade() -> None:
         _run(f"CREATE POLICY engine ON {table} TO wheels_engine USING (true) WITH CHECK (true)")
         _run(f"GRANT SELECT, INSERT, UPDATE ON {table} TO wheels_app")
     _run("GRANT DELETE ON webhook_endpoints TO wheels_app")
-    _run(f"GRANT SELECT ({SEEN_BY_ENGINE}, version) ON webhook_endpoints TO wheels_engine")
+    _run(f"GRANT SELECT ({SEEN_BY_ENGINE}) ON webhook_endpoints TO wheels_engine")
     _run(f"GRANT UPDATE ({WRITTEN_BY_ENGINE}) ON webhook_endpoints TO wheels_engine")
     _run("GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_deliveries TO wheels_engine")
     _run("CREATE POLICY forget ON webhook_deliveries TO CURRENT_USER USING (true)")

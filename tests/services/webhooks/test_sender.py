@@ -82,7 +82,7 @@ class TestAnAnswer:
         assert time.monotonic() - began < 0.9
 
     def test_that_is_no_http_is_an_error(self, endpoint: Receiver) -> None:
-        endpoint.answers = [lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH\r\n") and None]
+        endpoint.answers = [drip(b"SSH-2.0-OpenSSH\r\n", b"", for_s=0)]
         assert post(endpoint.url()).error == "the answer was not HTTP"
 
     def test_of_nobody_is_an_error(self, endpoint: Receiver) -> None:
