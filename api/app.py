@@ -18,7 +18,7 @@ from api.errors import install_error_handlers
 from api.frames import StreamEnded, answer_stream_ended
 from api.limits import Limiter
 from api.openapi import DESCRIPTION, TAGS, finish_openapi
-from api.routes import artifacts, auth, health, jobs, matrix, routes, stops, streams, trips
+from api.routes import artifacts, auth, batch, health, jobs, matrix, routes, stops, streams, trips
 from api.text import refuse_unstorable_text
 from core.database import AsyncDatabase, Role
 from core.log import configure_logging
@@ -31,6 +31,7 @@ from services.tokens import KeyRing, OwnIssuer, Verifier
 OWNED: tuple[APIRouter, ...] = (
     auth.account_router,
     jobs.router,
+    batch.router,
     streams.router,
     routes.router,
     matrix.router,
