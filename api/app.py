@@ -22,6 +22,7 @@ from api.reference import add_reference
 from api.routes import (
     artifacts,
     auth,
+    batch,
     health,
     jobs,
     matrix,
@@ -44,6 +45,7 @@ from services.tokens import KeyRing, OwnIssuer, Verifier
 OWNED: tuple[APIRouter, ...] = (
     auth.account_router,
     jobs.router,
+    batch.router,
     streams.router,
     routes.router,
     matrix.router,

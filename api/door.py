@@ -23,8 +23,8 @@ from core.settings import Settings
 
 MEGABYTE = 1_000_000
 DEFAULT_BODY_LIMIT = MEGABYTE
-#: 500 stops with their own matrix; the second form carries the user's id in the path.
-BODY_LIMITS = (("POST", re.compile(r"/api/v1/(users/[^/]+/)?routes"), 16 * MEGABYTE),)
+#: 500 stops with their own matrix, or many jobs; the second form carries the user's id in the path.
+BODY_LIMITS = (("POST", re.compile(r"/api/v1/(users/[^/]+/)?(routes|jobs:batch)"), 16 * MEGABYTE),)
 
 #: What a page of another origin may read besides the body.
 EXPOSED_HEADERS = (

@@ -8,11 +8,13 @@ import re
 import secrets
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from types import FrameType
 from typing import Annotated, Any, cast
+from uuid import UUID
 
 import structlog
 from fastapi import Depends, FastAPI, Header, Request, Response
@@ -20,6 +22,7 @@ from pydantic import BaseModel
 
 from api.deps import CurrentUser, Databases, Process, limit_submits
 from api.feed import Feed
+from api.intake import Wanted
 from api.lookups import Lookups
 from api.stream import Hub
 from api.tickets import OpenTickets
@@ -29,8 +32,9 @@ from core.settings import Settings
 from services.idempotency import IdempotencyKey
 from services.jobs import views
 from services.jobs.admission import Caps
+from services.jobs.batch import submit_batch
 from services.jobs.shown import JobRead
-from services.jobs.submit import Fill, Limits, NewJob, Submitted, submit
+from services.jobs.submit import Entry, Fill, Limits, NewJob, Submitted, submit
 from services.publisher import CeleryBroker, Publisher
 
 #: W3C Trace Context, section 3.2.
@@ -193,50 +197,66 @@ class Acceptance:
     terms: Terms
 
     async def accept(
-        self,
-        kind: Kind[Any, Any],
-        body: BaseModel,
-        *,
-        tags: list[str] | None = None,
-        supersedes: str | None = None,
-        fill: Fill | None = None,
+        self, kind: Kind[Any, Any], body: BaseModel, *, tags: list[str] | None = None
     ) -> Response:
-        """Submit a job of `kind` and answer with it.
-
-        Args:
-            body: the request, or what `fill` makes one of; a field that is not sent is then
-                not the same as one that is.
-            supersedes: see `NewJob`.
-            fill: see `Fill`.
+        """Submit a job of `kind` whose body is its input, and answer with it.
 
         Raises:
             TooManyJobs, KeyReused, KeyInFlight.
         """
-        content = body.model_dump(mode="json", exclude_unset=fill is not None)
-        new = NewJob(
+        return await self.accept_wanted(kind, Wanted(body.model_dump(mode="json"), tags or []))
+
+    async def accept_wanted(self, kind: Kind[Any, Any], wanted: Wanted) -> Response:
+        """Submit what a body asks for, and answer with the job.
+
+        Raises:
+            TooManyJobs, KeyReused, KeyInFlight, or what `fill` raises.
+        """
+        new = self.new_job(kind, wanted.content, wanted.tags, wanted.supersedes)
+        entry = self.entry
+        return await self.carry_out(
+            submit(
+                self.user.id,
+                new,
+                limits=entry.limits,
+                key=self.key(wanted.content),
+                pace=entry.pace,
+                admit=entry.admit,
+                keep_days=entry.keep_days,
+                fill=wanted.fill,
+            )
+        )
+
+    def new_job(
+        self,
+        kind: Kind[Any, Any],
+        content: dict[str, Any],
+        tags: list[str],
+        supersedes: str | None = None,
+    ) -> NewJob:
+        """A job on the terms that the headers say."""
+        return NewJob(
             kind,
             content,
-            tags or [],
+            tags,
             deadline_s=self.terms.deadline_s,
             start_within_s=self.terms.start_within_s,
             priority=self.terms.priority,
             supersedes=supersedes,
             trace=self.trace,
         )
-        return await self.carry_out(
-            submit(
-                self.user.id,
-                new,
-                limits=self.limits,
-                key=self.key(content),
-                pace=self.room.hub.pace,
-                admit=self.room.publisher.able,
-                keep_days=self.process.settings.keep_jobs_days,
-                fill=fill,
-            )
-        )
 
     @property
+    def entry(self) -> Entry:
+        """On which conditions this request's jobs are let in."""
+        return Entry(
+            limits=self.limits,
+            pace=self.room.hub.pace,
+            admit=self.room.publisher.able,
+            keep_days=self.process.settings.keep_jobs_days,
+        )
+
+    @cached_property
     def trace(self) -> str:
         """The caller's trace context, or a new one: it ties the request's log to the run's."""
         given = self.request.headers.get("traceparent", "")
@@ -261,24 +281,67 @@ class Acceptance:
         owner_id, databases = self.user.id, self.process.databases
         async with databases.app.transaction(owner_id) as session:
             submitted = await perform_async(session, steps)
-        if submitted.message is not None:
-            self.room.publisher.admitted(submitted.message)
-        elif not submitted.replayed:
-            self.room.publisher.job_waits(submitted.lane)
-        if submitted.superseded:
-            self.room.publisher.jobs_changed((old, owner_id) for old in submitted.superseded)
+        if not submitted.replayed:
+            self._publish([submitted])
         self.room.feed.mark([owner_id])
         view, headers = submitted.view, dict[str, str]()
         if submitted.replayed:
             headers["Idempotent-Replayed"] = "true"
         if self.terms.wait_s:
-            await self.room.hub.ended(submitted.job_id, self.terms.wait_s)
-            headers["Preference-Applied"] = f"wait={self.terms.wait_s}"
+            headers |= await self._wait([submitted.job_id], self.terms.wait_s)
             view = None
         if view is None:
             async with databases.app.transaction(owner_id) as session:
                 view = await perform_async(session, views.read(owner_id, submitted.job_id))
         return job_answer(self.room, view, status=202, headers=headers)
+
+    async def accept_batch(
+        self,
+        wanted: Sequence[tuple[NewJob, Fill | None]],
+        content: Any,
+        check: Callable[[], None],
+    ) -> Response:
+        """Submit all of these jobs or none, and answer with them.
+
+        Args:
+            content: what the fingerprint of an `Idempotency-Key` is taken of.
+            check: called before the commit; may refuse all of them.
+
+        Raises:
+            TooManyJobs, KeyReused, KeyInFlight, or what `fill` and `check` raise.
+        """
+        owner_id, databases = self.user.id, self.process.databases
+        steps = submit_batch(owner_id, wanted, entry=self.entry, key=self.key(content))
+        async with databases.app.transaction(owner_id) as session:
+            batch = await perform_async(session, steps)
+            check()
+        self._publish(batch.made)
+        self.room.feed.mark([owner_id])
+        headers = {"Idempotent-Replayed": "true"} if batch.replayed else {}
+        if self.terms.wait_s:
+            headers |= await self._wait(batch.job_ids, self.terms.wait_s)
+        jobs = [one.view for one in batch.made if one.view is not None]
+        if batch.replayed or self.terms.wait_s or any(one.superseded for one in batch.made):
+            async with databases.app.transaction(owner_id) as session:
+                found = await perform_async(session, views.read_many(batch.job_ids))
+            jobs = [found[job_id] for job_id in batch.job_ids if job_id in found]
+        return jobs_answer(self.room, jobs, headers=headers)
+
+    def _publish(self, made: Sequence[Submitted]) -> None:
+        """Tell the workers and all who follow, after the commit."""
+        publisher = self.room.publisher
+        for submitted in made:
+            if submitted.message is not None:
+                publisher.admitted(submitted.message)
+            else:
+                publisher.job_waits(submitted.lane)
+            if submitted.superseded:
+                publisher.jobs_changed((old, self.user.id) for old in submitted.superseded)
+
+    async def _wait(self, job_ids: Sequence[UUID], wait_s: int) -> dict[str, str]:
+        """Wait until all have ended, at most so many seconds; the header that says so."""
+        await asyncio.gather(*(self.room.hub.ended(job_id, wait_s) for job_id in job_ids))
+        return {"Preference-Applied": f"wait={wait_s}"}
 
 
 async def acceptance(
@@ -325,3 +388,15 @@ def job_answer(
         headers["Retry-After"] = "1"
     body = json.dumps({"data": room.render(view)}, ensure_ascii=False, separators=(",", ":"))
     return Response(body.encode(), status, headers, media_type="application/json")
+
+
+def jobs_answer(
+    room: EngineRoom, jobs: Sequence[views.JobView], *, headers: dict[str, str]
+) -> Response:
+    """Jobs that were accepted together, as the one page of a collection."""
+    if any(view.finished_at is None for view in jobs):
+        headers = {"Retry-After": "1", **headers}
+    data = [room.render(view) for view in jobs]
+    page = {"data": data, "total": len(data), "page": 1, "page_size": len(data)}
+    body = json.dumps(page, ensure_ascii=False, separators=(",", ":"))
+    return Response(body.encode(), 202, headers, media_type="application/json")

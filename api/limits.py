@@ -66,19 +66,20 @@ class Buckets:
     def __init__(self) -> None:
         self._full_at: dict[tuple[str, str], float] = {}
 
-    def hit(self, rule: Rule, key: str, now: float | None = None) -> Verdict:
-        """Count one request, unless the bucket is empty."""
+    def hit(self, rule: Rule, key: str, now: float | None = None, times: int = 1) -> Verdict:
+        """Count a request, or so many at once, unless the bucket holds too little."""
         now = time.monotonic() if now is None else now
         cost = rule.window_s / rule.amount
         full_at = max(self._full_at.get((rule.name, key), now), now)
-        allowed = full_at - now + cost <= rule.window_s * (1 + 1e-9)
+        allowed = full_at - now + cost * times <= rule.window_s * (1 + 1e-9)
         if allowed:
-            full_at += cost
+            full_at += cost * times
             self._full_at[rule.name, key] = full_at
             self._sweep(now)
         used = full_at - now
         remaining = int((rule.window_s - used) / cost + 1e-9)
-        return Verdict(rule, allowed, remaining, used if allowed else used + cost - rule.window_s)
+        reset_s = used if allowed else used + cost * times - rule.window_s
+        return Verdict(rule, allowed, remaining, reset_s)
 
     def _sweep(self, now: float) -> None:
         if len(self._full_at) > MANY_KEYS:
@@ -164,14 +165,17 @@ class Limiter:
     async def stop(self) -> None:
         await self._shared.stop()
 
-    def check_writes(self, request: Request, user_id: object, *rules: Rule) -> None:
+    def check_writes(self, request: Request, user_id: object, *rules: Rule, times: int = 1) -> None:
         """Count a write of this user by all `rules`, without asking anybody.
+
+        Args:
+            times: how many it is worth.
 
         Raises:
             TooManyRequests: one of the rules says no.
         """
         if self.enabled:
-            judge(request, [self._buckets.hit(rule, str(user_id)) for rule in rules])
+            judge(request, [self._buckets.hit(rule, str(user_id), times=times) for rule in rules])
 
     async def check_sign_in(self, request: Request, account: str | None = None) -> None:
         """Count a try to sign in, by address and (if named) by account.

@@ -45,18 +45,19 @@ class IdempotencyKey:
 
 
 _TAKE_KEY = text("""
-INSERT INTO idempotency_keys (owner_id, key, fingerprint, status, resource_id)
-VALUES (:owner, :key, :fingerprint, :status, :resource)
+INSERT INTO idempotency_keys (owner_id, key, fingerprint, status, resource_id, resource_ids)
+VALUES (:owner, :key, :fingerprint, :status, :resource, :resources)
 ON CONFLICT (owner_id, key) DO UPDATE SET fingerprint = excluded.fingerprint,
     status = excluded.status, resource_id = excluded.resource_id,
-    created_at = now(), expires_at = excluded.expires_at
+    resource_ids = excluded.resource_ids, created_at = now(), expires_at = excluded.expires_at
     WHERE idempotency_keys.expires_at <= now()
 RETURNING resource_id
 """)
 
-_READ_KEY = text(
-    "SELECT fingerprint, resource_id FROM idempotency_keys WHERE owner_id = :owner AND key = :key"
-)
+_READ_KEY = text("""
+SELECT fingerprint, coalesce(resource_ids, ARRAY[resource_id]) AS resources
+FROM idempotency_keys WHERE owner_id = :owner AND key = :key
+""")
 
 
 def take_key(owner_id: UUID, key: IdempotencyKey, status: int, resource_id: UUID) -> Steps[UUID]:
@@ -71,6 +72,17 @@ def take_key(owner_id: UUID, key: IdempotencyKey, status: int, resource_id: UUID
         KeyReused: the key came with another request before.
         KeyInFlight: the first request took longer than `KEY_WAIT_S`.
     """
+    return (yield from take_key_of_many(owner_id, key, status, [resource_id]))[0]
+
+
+def take_key_of_many(
+    owner_id: UUID, key: IdempotencyKey, status: int, resource_ids: list[UUID]
+) -> Steps[list[UUID]]:
+    """`take_key` for a request that makes several resources, at least one.
+
+    Raises:
+        KeyReused, KeyInFlight: as `take_key`.
+    """
     yield text(f"SELECT set_config('lock_timeout', '{KEY_WAIT_S}s', true)")
     try:
         taken = yield bind(
@@ -79,15 +91,16 @@ def take_key(owner_id: UUID, key: IdempotencyKey, status: int, resource_id: UUID
             key=key.key,
             fingerprint=key.fingerprint,
             status=status,
-            resource=resource_id,
+            resource=resource_ids[0],
+            resources=resource_ids if len(resource_ids) > 1 else None,
         )
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) == "55P03":
             raise KeyInFlight(retry_after_s=1) from None
         raise
     if taken.first() is not None:
-        return resource_id
+        return resource_ids
     earlier = (yield bind(_READ_KEY, owner=owner_id, key=key.key)).one()
     if bytes(earlier.fingerprint) != key.fingerprint:
         raise KeyReused
-    return UUID(str(earlier.resource_id))
+    return list(earlier.resources)

@@ -152,8 +152,12 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("POST", "/api/v1/routes"): own_list(202, TRIP),
     ("GET", "/api/v1/matrix"): own_list(query="?points=-33.87,151.21;-33.28,149.1"),
     ("GET", "/api/v1/jobs"): own_list(),
+    ("POST", "/api/v1/jobs:batch"): own_list(
+        202, {"jobs": [{"kind": "plan_route", "input": TRIP}]}
+    ),
     ("GET", JOB): owned(200, a_job),
     ("GET", f"{JOB}/attempts"): owned(200, a_job),
+    ("GET", f"{JOB}/explain"): owned(200, a_job),
     ("GET", f"{JOB}/events"): owned(200, a_job),
     ("GET", "/api/v1/events"): own_list(),
     ("POST", "/api/v1/stream-tickets"): own_list(201, {}),

@@ -14,7 +14,9 @@ from core.database import perform_async
 from core.kind import KINDS, Lane
 from models.job import Status
 from services.jobs import attempts, requests, views
-from services.jobs.shown import AttemptRead, JobRead, StatusName
+from services.jobs.admission import Caps
+from services.jobs.explain import explain
+from services.jobs.shown import AttemptRead, ExplanationRead, JobRead, StatusName
 from services.jobs.submit import retry as retry_steps
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -87,6 +89,20 @@ async def list_attempts(
         page=paging.page,
         page_size=paging.page_size,
     )
+
+
+@router.get("/{job_id}/explain")
+async def explain_job(
+    job_id: UUID, user: CurrentUser, db: Db, room: Room, process: Process
+) -> One[ExplanationRead]:
+    """Why the job waits: back-off, turn, caps, workers, broker. Of other users it only counts."""
+    steps = explain(
+        user.id,
+        job_id,
+        caps=Caps.of(process.settings),
+        broker_away=not room.publisher.able,
+    )
+    return One(data=ExplanationRead.of(await perform_async(db, steps)))
 
 
 @router.post("/{job_id}/cancel", response_model=One[JobRead])

@@ -8,16 +8,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from api.engine_room import ACCEPTED, Accept
+from api.intake import Intake, Wanted
 from api.schemas.base import One
 from api.schemas.trips import stop_of_route
 from core.database import Steps
 from services.jobs.shown import JobRead
 from services.jobs.submit import NewJob
 from services.trips import plans
-from tasks.plan_route.contract import PLAN_ROUTE, RouteBody, TripRequest
+from tasks.plan_route.contract import PLAN_ROUTE, RouteBody, RouteRequest, TripRequest
 
 router = APIRouter(prefix="/routes", tags=["routes"])
 
@@ -41,12 +42,21 @@ async def plan_route(body: RouteBody, work: Accept) -> Response:
     `trip:{id}`, its input is the whole request, and order and times are written to the trip
     together with the result, unless the trip has changed meanwhile (`applied`).
     """
+    wanted = ROUTES.read(work.user.id, body)
+    return await work.accept_wanted(PLAN_ROUTE, wanted)
+
+
+def _wanted(owner_id: UUID, body: RouteRequest | TripRequest) -> Wanted:
     if not isinstance(body, TripRequest):
-        return await work.accept(PLAN_ROUTE, body, tags=body.tags, supersedes=body.supersedes)
+        return Wanted(body.model_dump(mode="json"), body.tags, body.supersedes)
     tag = f"trip:{body.trip_id}"
-    tags = body.tags if tag in body.tags else [*body.tags, tag]
-    fill = partial(_fill, work.user.id, body)
-    return await work.accept(PLAN_ROUTE, body, tags=tags, supersedes=body.supersedes, fill=fill)
+    return Wanted(
+        # what is not sent is the trip's to say
+        body.model_dump(mode="json", exclude_unset=True),
+        body.tags if tag in body.tags else [*body.tags, tag],
+        body.supersedes,
+        partial(_fill, owner_id, body),
+    )
 
 
 def _fill(owner_id: UUID, body: TripRequest, new: NewJob) -> Steps[NewJob]:
@@ -65,3 +75,6 @@ def _fill(owner_id: UUID, body: TripRequest, new: NewJob) -> Steps[NewJob]:
         found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
         raise RequestValidationError(found, body=new.input) from None
     return replace(new, input=request.model_dump(mode="json"))
+
+
+ROUTES: Intake[RouteRequest | TripRequest] = Intake(PLAN_ROUTE, TypeAdapter(RouteBody), _wanted)

@@ -162,7 +162,11 @@ UPDATE jobs SET admitted_at = NULL FROM lost WHERE jobs.id = lost.id RETURNING j
 """)
 
 
-def readmit(*, idle_s: float = 3.0, busy_s: float = 60.0) -> Steps[int]:
+#: Patience with a message while its lane has an idle slot. Seconds.
+IDLE_S = 3.0
+
+
+def readmit(*, idle_s: float = IDLE_S, busy_s: float = 60.0) -> Steps[int]:
     """Let go of admissions whose message must be lost, so that `admit` sends them again.
 
     Args:

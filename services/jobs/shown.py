@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from core.kind import Progress
 from services.artifacts.rows import ADDRESS
 from services.jobs.attempts import AttemptView
+from services.jobs.explain import Explanation, ReasonCode
 from services.jobs.views import JobView, Pace
 
 #: Whatever zone the database's session speaks, clients read UTC.
@@ -141,3 +142,33 @@ class AttemptRead(BaseModel):
     @classmethod
     def of(cls, view: AttemptView) -> AttemptRead:
         return cls(**vars(view))
+
+
+class ReasonRead(BaseModel):
+    """One thing that a job waits for, or that bounds its time."""
+
+    code: ReasonCode = Field(description="Stable, for programs; more may follow.")
+    detail: str = Field(description="One sentence for a person.")
+    until: UtcTime | None = Field(description="When it is over, where that is known.")
+    counts: dict[str, int] = Field(
+        description="How many, e.g. `own` and `others` that have their turn first, or what is "
+        "`under_way` of the `limit`."
+    )
+    error: dict[str, Any] | None = Field(description="On `RETRYING`: the error body, if any.")
+
+
+class ExplanationRead(BaseModel):
+    """Why a job is where it is."""
+
+    status: StatusName
+    attempt: int = Field(description="Claims so far; 0 before the first.")
+    queue_position: int | None
+    admitted_at: UtcTime | None = Field(description="While it is queued: when the broker got it.")
+    waits_for: list[ReasonRead] = Field(
+        description="All that stands before its start; nothing where it runs or has ended."
+    )
+    bounds: list[ReasonRead] = Field(description="What ends it whatever it waits for.")
+
+    @classmethod
+    def of(cls, found: Explanation) -> ExplanationRead:
+        return cls.model_validate(found, from_attributes=True)

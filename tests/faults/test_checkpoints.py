@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from services.jobs import requests
+from services.roads import GreatCircle
 from tasks.plan_route.contract import PLAN_ROUTE, RouteRequest
 from tasks.plan_route.engine.problem import build
 from tasks.plan_route.engine.roads import table_for
@@ -15,7 +16,6 @@ from tests.faults.conftest import Floor
 from tests.faults.oracle import Oracle
 from tests.faults.test_workers_die import attempt_of, pid_of
 from tests.stack import until
-from tests.tasks.plan_route.asking import GreatCircle
 from tests.tasks.plan_route.instances import windowed_request
 
 #: Long enough that it cannot be over before its worker is killed.

@@ -14,6 +14,8 @@ SELECT j.id, j.owner_id, j.status, j.seq, j.attempt, j.errors, j.crashes, j.fini
        j.cancel_requested_at IS NOT NULL AS cancel_asked,
        j.finish_requested_at IS NOT NULL AS finish_asked,
        j.expires_at IS NOT NULL AS expires,
+       j.superseded_by IS NOT NULL AS superseded,
+       (SELECT c.state ->> 'n' FROM job_checkpoints c WHERE c.job_id = j.id)::integer AS saved,
        r.fence, r.worker_id, r.lease_until IS NOT NULL AS leased,
        p.result IS NOT NULL AS has_result, p.error IS NOT NULL AS has_error,
        (SELECT count(*) FROM effects e WHERE e.job_id = j.id) AS effects,

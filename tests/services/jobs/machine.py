@@ -143,24 +143,50 @@ class Accepting(RuleBasedStateMachine):
         self.inspection.never_late(self.workers[name].id)
 
     @precondition(lambda self: sum(not job.ended for job in self.known) < 4)
-    @rule(target=jobs, deadline=st.booleans(), start_by=st.booleans(), fate=FATES)
-    def owner_submits(self, deadline: bool, start_by: bool, fate: Fate) -> Any:
+    @rule(
+        target=jobs,
+        deadline=st.booleans(),
+        start_by=st.booleans(),
+        supersedes=st.booleans(),
+        fate=FATES,
+    )
+    def owner_submits(self, deadline: bool, start_by: bool, supersedes: bool, fate: Fate) -> Any:
         new = NewJob(
             NAP,
             {"seconds": 0},
             deadline_s=HOUR_S if deadline else None,
             start_within_s=HOUR_S if start_by else None,
+            supersedes="place" if supersedes else None,
         )
         done, made = self.do(submit(self.owner, new), fate, self.owner)
-        return self._made(made, deadline, start_by) if done else multiple()
+        return self._made(made, deadline, start_by, supersedes) if done else multiple()
 
     def _made(
-        self, made: Submitted | None, deadline: bool = False, start_by: bool = False
+        self,
+        made: Submitted | None,
+        deadline: bool = False,
+        start_by: bool = False,
+        supersedes: bool = False,
     ) -> ModelJob:
         assert made is not None
         job = ModelJob(made.job_id, self.owner, NAP.max_attempts, deadline, start_by)
+        if supersedes:
+            job.has_place = True
+            self._lose_place(made)
         self.known.append(job)
         return job
+
+    def _lose_place(self, made: Submitted) -> None:
+        """Whoever had the place before, and has not lost it yet."""
+        before = [
+            job
+            for job in self.known
+            if job.has_place and not (job.superseded or job.ended or job.gone)
+        ]
+        assert sorted(made.superseded) == sorted(job.id for job in before)
+        for job in before:
+            job.superseded = True
+            job.cancel()
 
     @rule(
         job=jobs,
@@ -208,7 +234,7 @@ class Accepting(RuleBasedStateMachine):
             assert not job.ended
             return multiple()
         assert job.ended
-        return self._made(made) if done else multiple()
+        return self._made(made, supersedes=job.has_place) if done else multiple()
 
     # ── What the broker is told; what it delivers is in the hands of `claim` ────────────────
 

@@ -50,6 +50,11 @@ class ModelJob:
     finish_asked: bool = False
     keeping_over: bool = False
     gone: bool = False
+    #: Whether it took the place of others, and whether another took its.
+    has_place: bool = False
+    superseded: bool = False
+    #: Its checkpoint.
+    saved: int | None = None
 
     @property
     def ended(self) -> bool:
@@ -83,7 +88,7 @@ class ModelJob:
     def end(self, status: Status) -> None:
         """Whoever ends it: the run, its owner, or housekeeping."""
         self._free(status.value)
-        self.status = status
+        self.status, self.saved = status, None
         self.log.append(f"job.{status}")
 
     def try_again(self) -> None:
@@ -108,6 +113,7 @@ class ModelJob:
             self._requeue("job.retrying")
             self.ready = first
             return
+        self.saved = None
         self.log.append(f"job.{self.status}")
 
     def cancel(self) -> None:

@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from core.database import Steps, perform
 from models.job import LEGAL_MOVES, TERMINAL, Status
-from services.jobs import fleet, repair, running, settle
+from services.jobs import checkpoints, fleet, repair, running, settle
 from services.jobs.claim import Claimed, claim
 from services.jobs.errors import job_error
 from tests.lab import DAYS, Lab
@@ -30,7 +31,7 @@ BUSY = job_error("BUSY", "Later.", status=503, retryable=True)
 NO = job_error("NO", "Never.")
 #: What a worker may do; claims, and ends that let the job live on, come often.
 ACTS = ["claims", "claims", "claims", "goes back", "errs", "reports", "renews", "reads"]
-ACTS += ["claims late", "goes back", "errs", "succeeds", "fails", "obeys", "is buried"]
+ACTS += ["saves", "claims late", "goes back", "errs", "succeeds", "fails", "obeys", "is buried"]
 ROUNDS = ["rescues", "rescues", "ends what is overdue", "admits", "readmits", "prunes"]
 ROUNDS += ["readmits too early"]
 SEEDS = 14
@@ -55,6 +56,7 @@ class JobLife(Accepting):
 
     def __init__(self) -> None:
         super().__init__()
+        self.saves = 0
         self.seen: dict[UUID, Status] = {}
         self.ends: dict[UUID, tuple[Status, int, datetime]] = {}
 
@@ -74,6 +76,7 @@ class JobLife(Accepting):
             {
                 "reports": self._report,
                 "renews": self._renew,
+                "saves": self._save,
                 "reads": self._read_orders,
                 "succeeds": self._succeed,
                 "is buried": self._bury,
@@ -99,6 +102,7 @@ class JobLife(Accepting):
             return
         assert (claimed is not None) == (job.may_be_claimed(attempt) and worker.alive)
         if claimed is not None:
+            assert claimed.checkpoint == (None if job.saved is None else {"n": job.saved})
             job.claim(claimed.fence, worker, self.pids)
             self.held.append(Held(job, claimed))
 
@@ -108,6 +112,15 @@ class JobLife(Accepting):
         assert not done or (seq is not None) == job.held_by(fence)
         if seq is not None:
             job.log.append("job.progress")
+
+    def _save(self, one: Held, fate: Fate) -> None:
+        job, fence = one.job, one.claimed.fence
+        self.saves += 1
+        steps = checkpoints.save(job.id, fence, one.claimed.attempt, f'{{"n":{self.saves}}}')
+        done, mine = self.do(steps, fate)
+        assert not done or mine == job.held_by(fence)
+        if done and mine:
+            job.saved = self.saves
 
     def _renew(self, one: Held, fate: Fate) -> None:
         done, _ = self.do(running.renew([one.job.id], [one.claimed.fence], HOUR_S), fate)
@@ -131,7 +144,9 @@ class JobLife(Accepting):
         job_id, mine = job.id, job.held_by(fence)
         effect = text("INSERT INTO effects (job_id) VALUES (:id)").bindparams(id=job_id)
         end = settle.settle(job_id, fence, Status.SUCCEEDED, result={"steps": 1}, keep_days=DAYS)
-        parts = [lambda session: perform(session, running.hold(job_id, fence))]
+        parts: list[Callable[[Session], bool]] = [
+            lambda session: perform(session, running.hold(job_id, fence)) is not None
+        ]
         if mine:
             parts.append(lambda session: session.execute(effect) is not None)
             parts.append(lambda session: perform(session, end))
@@ -283,7 +298,7 @@ def check_against(job: ModelJob, row: dict[str, Any]) -> None:
     """Every column that the model knows, and the promises of the log."""
     for name in ("status", "attempt", "errors", "crashes", "fence", "log", "started"):
         assert row[name] == getattr(job, name), (name, row[name], getattr(job, name))
-    for name in ("cancel_asked", "finish_asked"):
+    for name in ("cancel_asked", "finish_asked", "superseded", "saved"):
         assert row[name] == getattr(job, name), name
     assert row["numbers"] == list(range(1, row["seq"] + 1))
     terminal = [name for name in row["log"] if name.removeprefix("job.") in TERMINAL]
