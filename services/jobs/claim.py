@@ -28,6 +28,9 @@ class Claimed:
     deadline_at: datetime | None
     trace: str | None
     input: dict[str, Any]
+    parent_id: UUID | None = None
+    #: Generations above it.
+    depth: int = 0
 
 
 _CLAIM = text("""
@@ -39,7 +42,8 @@ WITH claimed AS (
       AND (start_by IS NULL OR started_at IS NOT NULL OR now() < start_by)
       AND (deadline_at IS NULL OR now() < deadline_at)
       AND EXISTS (SELECT FROM workers WHERE workers.id = :worker AND ended_at IS NULL)
-    RETURNING id, owner_id, kind, seq, attempt, errors, crashes, max_attempts, deadline_at, trace
+    RETURNING id, owner_id, kind, seq, attempt, errors, crashes, max_attempts, deadline_at, trace,
+        parent_id, depth
 ), run AS (
     INSERT INTO job_runs (job_id, owner_id, fence, worker_id, pid, lease_until)
     SELECT id, owner_id, :fence, :worker, :pid, now() + make_interval(secs => :lease_s) FROM claimed
@@ -97,4 +101,6 @@ def claim(
         deadline_at=row.deadline_at,
         trace=row.trace,
         input=row.input,
+        parent_id=row.parent_id,
+        depth=row.depth,
     )

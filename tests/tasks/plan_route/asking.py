@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from core.children import ChildOutcome
 from core.ids import public_id
 from core.kind import Progress, RunStopped
 from services.roads import GreatCircle
@@ -45,6 +46,9 @@ class FakeRun:
     def report(self, progress: Progress) -> None:
         self.check()
         self.reports.append(progress)
+
+    def children(self, wanted: object, *, fail_fast: bool = True) -> list[ChildOutcome]:
+        raise AssertionError("a plan starts no jobs")
 
     def artifact(self, name: str, media_type: str, content: bytes | Path) -> UUID:
         self.check()
