@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from core.children import Child, ChildOutcome
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
 ResultT = TypeVar("ResultT", bound=BaseModel)
@@ -147,6 +151,31 @@ class Run(Protocol):
             RunStopped: as `check`, also where the fence turns out to be lost.
             JobFailed: the store is away; another attempt may find it.
             ValueError: `media_type` is none.
+        """
+        ...
+
+    def children(self, wanted: Sequence[Child], *, fail_fast: bool = True) -> list[ChildOutcome]:
+        """Start jobs, wait for all of them without a worker, and get what came of them.
+
+        Where one of them has not ended, this attempt ends here: the job moves to `waiting` in
+        the transaction that writes its children, and the body is run anew when the last of
+        them has ended. It comes to this call again, which then returns. So whatever stands
+        before it is done twice, and must lead to the same keys. An attempt that waited is none
+        of the `max_attempts`.
+
+        Several calls, one after the other, are several waits; then all keys must differ.
+
+        Args:
+            fail_fast: the first that does not succeed has the others cancelled, and the job
+                fails with `CHILD_FAILED`. Else all run to their ends, and the caller looks.
+
+        Returns:
+            Their ends, in the order of `wanted`.
+
+        Raises:
+            RunStopped: as `check`, and to end the attempt. An engine lets it pass.
+            JobFailed: with `fail_fast`, one did not succeed; or there are too many.
+            ValueError: two have the same key.
         """
         ...
 

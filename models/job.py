@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Index,
     LargeBinary,
+    SmallInteger,
     Text,
     Uuid,
     text,
@@ -80,6 +81,16 @@ class Job(SQLModel, table=True):
         ),
         CheckConstraint("priority IN ('interactive', 'batch')", name="priority"),
         CheckConstraint("attempt >= 0 AND errors >= 0 AND crashes >= 0", name="counts"),
+        CheckConstraint("awaits IN ('collect', 'fail_fast', 'failing')", name="awaits"),
+        CheckConstraint(
+            "(parent_id IS NULL) = (child_key IS NULL) AND (parent_id IS NULL) = (depth = 0)",
+            name="child",
+        ),
+        CheckConstraint(
+            "children_failed >= 0 AND children_failed <= children_finished"
+            " AND children_finished <= children_total",
+            name="children",
+        ),
         Index("ix_jobs_owner", "owner_id", text("id DESC")),
         Index("ix_jobs_unfinished", "owner_id", postgresql_where=text("finished_at IS NULL")),
         # whose turn it is, user by user
@@ -115,6 +126,20 @@ class Job(SQLModel, table=True):
         # how long jobs of a kind take, from the newest that succeeded
         Index("ix_jobs_pace", "kind", "finished_at", postgresql_where=text("status = 'succeeded'")),
         Index("ix_jobs_expires", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+        # a repeated attempt finds the children that it has
+        Index(
+            "uq_jobs_child",
+            "parent_id",
+            "child_key",
+            unique=True,
+            postgresql_where=text("parent_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_jobs_unfinished_child",
+            "parent_id",
+            postgresql_where=text("parent_id IS NOT NULL AND finished_at IS NULL"),
+        ),
+        Index("ix_jobs_awaits", "id", postgresql_where=text("status = 'waiting'")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -158,6 +183,21 @@ class Job(SQLModel, table=True):
     supersedes: str | None = Field(default=None, sa_type=Text)
     superseded_by: UUID | None = None
     retry_of: UUID | None = None
+    #: The job that started it and waits for it.
+    parent_id: UUID | None = Field(default=None, foreign_key="jobs.id", ondelete="CASCADE")
+    #: Its name among its siblings.
+    child_key: str | None = Field(default=None, sa_type=Text)
+    #: Generations above it.
+    depth: int = Field(
+        default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": text("0")}
+    )
+    #: What it waits for while `waiting`: `collect` all children; the same, but the first that
+    #: does not succeed has the others cancelled (`fail_fast`); one has not (`failing`).
+    awaits: str | None = Field(default=None, sa_type=Text)
+    #: Counted under the lock of this row, at the end of each child.
+    children_total: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    children_finished: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    children_failed: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     #: W3C trace context of the request that made it.
     trace: str | None = Field(default=None, sa_type=Text)
 
@@ -219,7 +259,7 @@ class JobAttempt(SQLModel, table=True):
     worker: str | None = Field(default=None, sa_type=Text)
     started_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
     ended_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
-    #: succeeded | failed | retried | lost | cancelled | given_back
+    #: succeeded | failed | retried | lost | cancelled | given_back | waiting
     outcome: str | None = Field(default=None, sa_type=Text)
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from core.broker import Grown
+from core.children import Child, ChildOutcome
 from core.database import Database, Steps, perform, store_is_away
 from core.kind import CHECKPOINT_MAX, Progress, RunStopped
 from core.log import log
 from core.settings import Settings
 from services.jobs import checkpoints, running
 from services.jobs.claim import Claimed
+from tasks.family import Family
 from tasks.files import Files
 
 #: How often orders (cancel, finish, deadline, drain) are read. Seconds.
@@ -45,7 +47,12 @@ class ActiveRun:
     """The `Run` that an engine sees: one claimed attempt in this process."""
 
     def __init__(
-        self, claimed: Claimed, time_limit_s: float, wake: Callable[[], None], files: Files
+        self,
+        claimed: Claimed,
+        time_limit_s: float,
+        wake: Callable[[], None],
+        files: Files,
+        family: Family,
     ) -> None:
         self.claimed = claimed
         self.stop: Stop | None = None
@@ -59,6 +66,7 @@ class ActiveRun:
         self._finish = False
         self._wake = wake
         self._files = files
+        self._family = family
 
     @property
     def finish_requested(self) -> bool:
@@ -95,6 +103,10 @@ class ActiveRun:
             self.stop = self.stop or Stop.LOST
             raise RunStopped(self.stop)
         return artifact_id
+
+    def children(self, wanted: Sequence[Child], *, fail_fast: bool = True) -> list[ChildOutcome]:
+        self.check()
+        return self._family.outcomes(self.claimed, wanted, fail_fast=fail_fast)
 
     def obey(self, orders: running.Orders | None) -> None:
         """Take in what Postgres says; None says that the run is no longer ours."""
@@ -137,6 +149,7 @@ class Attendant:
             changed: told which jobs' logs grew.
         """
         self._files = files
+        self._family = Family(database)
         self._database = database
         self._settings = settings
         self._changed = changed
@@ -149,7 +162,7 @@ class Attendant:
 
     def attend(self, claimed: Claimed, time_limit_s: float) -> ActiveRun:
         """Start to look after a claimed job."""
-        run = ActiveRun(claimed, time_limit_s, self._wake, self._files)
+        run = ActiveRun(claimed, time_limit_s, self._wake, self._files, self._family)
         with self._wanted:
             self._runs[claimed.fence] = run
             self._wanted.notify()

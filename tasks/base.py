@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -15,11 +16,12 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
 from core.broker import MESSAGE_VERSION
+from core.children import RunWaits
 from core.database import Steps, perform, store_is_away
-from core.kind import JobFailed, Kind, Run, RunStopped
+from core.kind import JobFailed, Kind, Lane, Run, RunStopped
 from core.log import log
 from models.job import Status
-from services.jobs import running, settle
+from services.jobs import children, running, settle
 from services.jobs.claim import Claimed, claim
 from services.jobs.errors import DEADLINE_EXCEEDED, TIME_LIMIT_EXCEEDED, job_error
 from tasks import process
@@ -87,6 +89,8 @@ def live(
     if claimed is None:
         return "not there to take"
     grown = [(job_id, claimed.owner_id)]
+    if claimed.parent_id is not None:
+        grown.append((claimed.parent_id, claimed.owner_id))
     here.publisher.jobs_changed(grown)
     if claimed.watched:
         here.publisher.deliveries_wait()
@@ -97,7 +101,9 @@ def live(
     finally:
         here.attendant.leave(run)
         here.publisher.jobs_changed(grown)
-        here.publisher.room_made(kind.lane)
+        # a parent that was woken may wait in another lane
+        for lane in [kind.lane] if claimed.parent_id is None else Lane:
+            here.publisher.room_made(lane)
         if claimed.watched:
             here.publisher.deliveries_wait()
     log.info(
@@ -150,6 +156,8 @@ def _work(
         return _end_with(here, run, unread)
     try:
         result = body(request, run)
+    except RunWaits as waits:
+        return partial(_wait, here, claimed, waits)
     except RunStopped:
         return lambda: _end_stopped(here, run)
     except Exception as error:
@@ -221,6 +229,27 @@ def _succeed(
         )
         perform(session, settled)
     return "succeeded"
+
+
+def _wait(here: process.Process, claimed: Claimed, waits: RunWaits) -> str:
+    """Commit the children together with the move to `waiting`, under the fence."""
+    try:
+        with here.app.transaction(claimed.owner_id) as session:
+            steps = children.wait_for(claimed, waits.children, fail_fast=waits.fail_fast)
+            started = perform(session, steps)
+    except children.MayNotWait:
+        # cancelled meanwhile; where the fence is lost as well, this writes nothing
+        stopped = settle.settle(
+            claimed.job_id,
+            claimed.fence,
+            Status.CANCELLED,
+            keep_days=here.settings.keep_jobs_days,
+        )
+        return _end(here, claimed, lambda: stopped, "cancelled")
+    here.publisher.jobs_changed([(child, claimed.owner_id) for child in started])
+    for lane in {child.kind.lane for child in waits.children}:
+        here.publisher.room_made(lane)
+    return "waiting"
 
 
 def _end_stopped(here: process.Process, run: ActiveRun) -> str:

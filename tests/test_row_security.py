@@ -175,3 +175,17 @@ class TestTheRoleOfTheEngineRoom:
             pytest.raises(psycopg.errors.InsufficientPrivilege),
         ):
             connection.execute(statement)
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "SELECT input FROM schedules",
+            "UPDATE schedules SET enabled = false",
+            "INSERT INTO schedule_runs (id) VALUES (gen_random_uuid())",
+        ],
+    )
+    def test_only_learns_which_schedules_are_due(self, statement: str, stores: Stores) -> None:
+        with psycopg.connect(stores.postgres.dsn("wheels_engine")) as connection:
+            connection.execute("SELECT id, owner_id FROM schedules WHERE due_at <= now()")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)

@@ -12,7 +12,7 @@ from core.database import Database, Role, perform
 from core.kind import Lane
 from core.log import configure_logging, log
 from core.settings import Settings, get_settings
-from services.jobs import repair
+from services.jobs import children, repair
 from services.jobs.admission import Caps, readmit
 from services.publisher import Broker, CeleryBroker, publish_admitted, publish_deliveries
 from services.webhooks.dispatch import recover
@@ -76,10 +76,14 @@ class Housekeeping:
             changed = perform(session, repair.rescue(keep_days=keep_days))
         with self._database.transaction() as session:
             changed += perform(session, repair.end_overdue(keep_days=keep_days))
+        with self._database.transaction() as session:
+            mended = perform(session, children.mend(keep_days=keep_days))
+        if mended.woken:
+            log.error("parents_found_asleep", count=len(mended.woken))
         with self._database.transaction(durable=False) as session:
             perform(session, readmit())
             perform(session, recover())
-        return changed
+        return changed + mended.cancelled + mended.woken
 
     def prune(self) -> None:
         """Delete what is past its keeping, batch by batch, so that no lock is held long."""

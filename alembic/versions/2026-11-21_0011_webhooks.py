@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0011_webhooks"
-down_revision = "0009_schedules"
+down_revision = "0010_children"
 branch_labels = None
 depends_on = None
 

@@ -38,11 +38,12 @@ async def list_jobs(
     kind: str | None = None,
     status: StatusName | None = None,
     tag: Annotated[str | None, Query(max_length=100)] = None,
+    parent: Annotated[UUID | None, Query(description="Those that this job started.")] = None,
     sort: Literal["-created_at", "created_at"] = "-created_at",
 ) -> Page[JobRead]:
     """The caller's jobs, newest first."""
     which = views.Filter(
-        kind, Status(status) if status else None, tag, oldest_first=sort == "created_at"
+        kind, Status(status) if status else None, tag, parent, sort == "created_at"
     )
     found, total = await perform_async(
         db, views.page(user.id, which, limit=paging.page_size, offset=paging.offset)
@@ -107,13 +108,17 @@ async def explain_job(
 
 @router.post("/{job_id}/cancel", response_model=One[JobRead])
 async def cancel_job(job_id: UUID, user: CurrentUser, room: Room, process: Process) -> Response:
-    """Cancel a job: at once while it waits, within two seconds while it runs. Idempotent."""
+    """Cancel a job: at once while it waits, within two seconds while it runs. Idempotent.
+
+    The jobs that it has started and waits for are cancelled with it, in the same way.
+    """
     async with process.databases.app.transaction(user.id) as db:
         keep_days = process.settings.keep_jobs_days
-        await perform_async(db, requests.cancel(user.id, job_id, keep_days=keep_days))
+        steps = requests.cancel(user.id, job_id, keep_days=keep_days)
+        below = await perform_async(db, steps)
         view = await perform_async(db, views.read(user.id, job_id))
-    room.publisher.jobs_changed([(job_id, user.id)])
-    if view.finished_at is not None:
+    room.publisher.jobs_changed([(job_id, user.id), *below])
+    if view.finished_at is not None or below:
         room.publisher.deliveries_wait()
     return job_answer(room, view, headers={})
 

@@ -32,6 +32,9 @@ class Claimed:
     watched: bool = False
     #: What the attempts before it have saved.
     checkpoint: dict[str, Any] | None = None
+    parent_id: UUID | None = None
+    #: Generations above it.
+    depth: int = 0
 
 
 _CLAIM = text("""
@@ -43,7 +46,8 @@ WITH claimed AS (
       AND (start_by IS NULL OR started_at IS NOT NULL OR now() < start_by)
       AND (deadline_at IS NULL OR now() < deadline_at)
       AND EXISTS (SELECT FROM workers WHERE workers.id = :worker AND ended_at IS NULL)
-    RETURNING id, owner_id, kind, seq, attempt, errors, crashes, max_attempts, deadline_at, trace
+    RETURNING id, owner_id, kind, seq, attempt, errors, crashes, max_attempts, deadline_at, trace,
+        parent_id, depth
 ), run AS (
     INSERT INTO job_runs (job_id, owner_id, fence, worker_id, pid, lease_until)
     SELECT id, owner_id, :fence, :worker, :pid, now() + make_interval(secs => :lease_s) FROM claimed
@@ -106,4 +110,6 @@ def claim(
         input=row.input,
         watched=row.watched,
         checkpoint=row.checkpoint,
+        parent_id=row.parent_id,
+        depth=row.depth,
     )

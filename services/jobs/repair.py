@@ -92,7 +92,7 @@ WITH overdue AS (
     WHERE j.finished_at IS NULL AND (j.deadline_at <= now()
         OR j.status = 'queued' AND j.started_at IS NULL AND j.start_by <= now()
         OR j.status = 'running' AND j.cancel_requested_at < now() - make_interval(secs => :grace_s)
-        OR j.status = 'queued' AND j.cancel_requested_at IS NOT NULL)
+        OR j.status IN ('queued', 'waiting') AND j.cancel_requested_at IS NOT NULL)
     LIMIT :batch
 ), freed AS (
     UPDATE job_runs SET fence = NULL, lease_until = NULL FROM overdue
@@ -137,6 +137,7 @@ def end_overdue(*, keep_days: float, cancel_grace_s: float = 5.0) -> Steps[list[
     return [(row.id, row.owner_id) for row in rows]
 
 
+# children stay as long as the job that started them, and go with it
 _PRUNE = (
     text("DELETE FROM stream_tickets WHERE expires_at < now()"),
     text("DELETE FROM road_spending WHERE day < now() - interval '31 days'"),
@@ -155,7 +156,8 @@ DELETE FROM webhook_deliveries WHERE id IN (
       AND NOT EXISTS (SELECT FROM webhook_endpoints e WHERE e.id = d.endpoint_id) LIMIT :batch)
 """),
     text("""
-DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE expires_at < now() LIMIT :batch)
+DELETE FROM jobs WHERE id IN (
+    SELECT id FROM jobs WHERE expires_at < now() AND parent_id IS NULL LIMIT :batch)
 """),
     text("""
 DELETE FROM schedule_runs WHERE id IN (

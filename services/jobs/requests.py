@@ -7,9 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from core.broker import Grown
 from core.database import Steps, bind
 from core.kind import Kind
 from models.job import TERMINAL, Status
+from services.jobs.children import lock_below
 from services.jobs.errors import JobFinished, JobNotFound, KindGone, NotImproving
 
 # Whoever waits holds no worker and ends at once; a running attempt is asked to stop.
@@ -33,15 +35,21 @@ SELECT status FROM job
 _EXISTS = text("SELECT status, kind FROM jobs WHERE id = :id AND owner_id = :owner")
 
 
-def cancel(owner_id: UUID, job_id: UUID, *, keep_days: float) -> Steps[None]:
-    """Cancel a job, or ask its worker to. Idempotent; an ended job stays as it ended.
+def cancel(owner_id: UUID, job_id: UUID, *, keep_days: float) -> Steps[list[Grown]]:
+    """Cancel a job, or ask its worker to, and all that it waits for. Idempotent; an ended job
+    stays as it ended.
+
+    Returns:
+        Its descendants whose logs may have grown.
 
     Raises:
         JobNotFound
     """
+    below = yield from lock_below(owner_id, job_id)
     row = (yield bind(_CANCEL, id=job_id, owner=owner_id, keep_s=keep_days * 86400)).first()
     if row is None and (yield bind(_EXISTS, id=job_id, owner=owner_id)).first() is None:
         raise JobNotFound
+    return below
 
 
 _FINISH = text("""

@@ -43,6 +43,14 @@ class JobLinks(BaseModel):
     cancel: str
 
 
+class ChildCounts(BaseModel):
+    """The jobs that a job has started. It waits until all have ended, and holds no worker."""
+
+    total: int
+    finished: int
+    failed: int = Field(description="Of the finished ones: those that did not succeed.")
+
+
 class JobRead(BaseModel):
     """A job. Poll it, wait for it, or stream its events: all are views of one log."""
 
@@ -77,6 +85,8 @@ class JobRead(BaseModel):
         description="The newer job in whose favour this one was cancelled, see `supersedes`."
     )
     retry_of: UUID | None
+    parent_id: UUID | None = Field(description="The job that started it and waits for it.")
+    children: ChildCounts = Field(description="`GET /jobs?parent={id}` lists them.")
     links: JobLinks
 
     @classmethod
@@ -111,6 +121,12 @@ class JobRead(BaseModel):
             cancel_requested_at=view.cancel_requested_at,
             superseded_by=view.superseded_by,
             retry_of=view.retry_of,
+            parent_id=view.parent_id,
+            children=ChildCounts(
+                total=view.children_total,
+                finished=view.children_finished,
+                failed=view.children_failed,
+            ),
             links=JobLinks(
                 self=f"/api/v1/jobs/{view.id}",
                 events=f"/api/v1/jobs/{view.id}/events",

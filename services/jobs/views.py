@@ -42,6 +42,10 @@ class JobView:
     cancel_requested_at: datetime | None = None
     superseded_by: UUID | None = None
     retry_of: UUID | None = None
+    parent_id: UUID | None = None
+    children_total: int = 0
+    children_finished: int = 0
+    children_failed: int = 0
     input: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
     result_size: int | None = None
@@ -56,7 +60,8 @@ class JobView:
 _VIEW = """
 SELECT j.id, j.owner_id, j.kind, j.lane, j.status, j.seq, j.attempt, j.max_attempts, j.tags,
     j.created_at, j.started_at, j.finished_at, j.expires_at, j.deadline_at, j.start_by,
-    j.cancel_requested_at, j.superseded_by, j.retry_of,
+    j.cancel_requested_at, j.superseded_by, j.retry_of, j.parent_id,
+    j.children_total, j.children_finished, j.children_failed,
     CASE WHEN p.input_size <= :input_max THEN p.input END AS input, p.input_size,
     CASE WHEN p.result_size <= :result_max THEN p.result END AS result, p.result_size, p.error,
     r.progress,
@@ -161,6 +166,7 @@ class Filter:
     kind: str | None = None
     status: Status | None = None
     tag: str | None = None
+    parent: UUID | None = None
     oldest_first: bool = False
 
 
@@ -176,6 +182,8 @@ def page(
         conditions, values["status"] = conditions + " AND status = :status", which.status.value
     if which.tag is not None:
         conditions, values["tag"] = conditions + " AND :tag = ANY(tags)", which.tag
+    if which.parent is not None:
+        conditions, values["parent"] = conditions + " AND parent_id = :parent", which.parent
     order = "id" if which.oldest_first else "id DESC"
     # put together from the constants above; values are always bound
     rows = f"FROM jobs WHERE {conditions}"

@@ -60,11 +60,14 @@ def things_of(client: Client) -> Things:
     trip = client.http.post("/api/v1/trips", json={"title": "West"}).raise_for_status().json()
     trip_id = trip["data"]["id"]
     stop = client.http.post(f"/api/v1/trips/{trip_id}/stops", json=TRIP["stops"][0] | {"id": None})
+    nightly = {"kind": "plan_route", "input": TRIP, "cron": "0 3 * * *", "zone": "UTC"}
+    schedule = client.http.post("/api/v1/schedules", json=nightly).raise_for_status().json()
     session = client.http.get("/api/v1/auth/sessions").json()["data"][0]["id"]
     return {
         "job_id": [str(queued), str(ended)],
         "trip_id": [trip_id],
         "stop_id": [stop.json()["data"]["id"]] if stop.status_code == 201 else [],
+        "schedule_id": [schedule["data"]["id"]],
         "session_id": [session],
         "user_id": [str(client.user_id)],
     }

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from core.children import Child, ChildOutcome
+from core.database import Steps
 from core.kind import JobFailed, Kind, Lane, Progress, Run
+from services.jobs import children as families
 from services.jobs.claim import Claimed
+from tasks import process
 from tasks.attendant import ActiveRun
 from tasks.base import job
 
@@ -137,3 +142,71 @@ HOARD = Kind("hoard", Hoard, Rest, lane=Lane.COMPUTE, time_limit_s=60)
 @job(HOARD)
 def hoard(request: Hoard, run: Run) -> Rest:
     return Rest(steps=len(bytearray(request.megabytes * 1024 * 1024)))
+
+
+class Brood(BaseModel):
+    """Jobs to start and wait for, and how that goes wrong.
+
+    Attributes:
+        naps: started first, and waited for.
+        then: started after that, likewise.
+        die_before: the first attempt kills itself before this statement of the wait; past the
+            last, before the commit; and past that, after it.
+    """
+
+    naps: list[Nap]
+    then: list[Nap] = []
+    fail_fast: bool = True
+    die_before: int | None = None
+
+
+class Reared(BaseModel):
+    attempt: int
+    statuses: list[str]
+    steps: int
+
+
+#: Statements of a wait: hold, start, count, move.
+WAIT_STEPS = 4
+BROOD = Kind("brood", Brood, Reared, lane=Lane.COMPUTE, time_limit_s=60)
+
+
+def _deadly(before: int) -> Callable[..., Steps[Any]]:
+    """The wait for children, until the process dies."""
+    real = families.wait_for
+
+    def wait_for(*args: Any, **more: Any) -> Steps[Any]:
+        steps = real(*args, **more)
+        wanted = next(steps)
+        for n in range(WAIT_STEPS + 1):
+            if n == before:
+                _die()
+            try:
+                wanted = steps.send((yield wanted))
+            except StopIteration as done:
+                if n + 1 == before:
+                    _die()
+                return done.value
+        raise AssertionError("a wait has more statements than were known")
+
+    return wait_for
+
+
+def count_rearing(session: Session, claimed: Claimed, _request: Brood, result: Reared) -> Reared:
+    session.execute(text("INSERT INTO effects (job_id) VALUES (:id)"), {"id": claimed.job_id})
+    return result
+
+
+@job(BROOD, keep=count_rearing)
+def rear(request: Brood, run: Run) -> Reared:
+    attempt = _attempt(run)
+    if request.die_before is not None and attempt == 1:
+        families.wait_for = _deadly(request.die_before)
+        if request.die_before > WAIT_STEPS:
+            process.current().publisher.room_made = _die  # type: ignore[method-assign, assignment]
+    found: list[ChildOutcome] = []
+    for wave, naps in enumerate((request.naps, request.then)):
+        wanted = [Child(f"{wave}-{n}", NAP, nap) for n, nap in enumerate(naps)]
+        found += run.children(wanted, fail_fast=request.fail_fast)
+    steps = sum(each.result.steps for each in found if each.result)
+    return Reared(attempt=attempt, statuses=[each.status for each in found], steps=steps)

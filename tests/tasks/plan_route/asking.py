@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from core.children import ChildOutcome
 from core.ids import public_id
 from core.kind import Progress, RunStopped
 from services.roads import GreatCircle
@@ -58,6 +59,9 @@ class FakeRun:
     def checkpoint(self, state: dict[str, Any]) -> None:
         self.check()
         self.checkpoints.append(state)
+
+    def children(self, wanted: object, *, fail_fast: bool = True) -> list[ChildOutcome]:
+        raise AssertionError("a plan starts no jobs")
 
     def artifact(self, name: str, media_type: str, content: bytes | Path) -> UUID:
         self.check()
