@@ -157,7 +157,7 @@ def _work(
     try:
         result = body(request, run)
     except RunWaits as waits:
-        return partial(_wait, here, claimed, waits)
+        return partial(_wait, here, run, waits)
     except RunStopped:
         return lambda: _end_stopped(here, run)
     except Exception as error:
@@ -231,10 +231,13 @@ def _succeed(
     return "succeeded"
 
 
-def _wait(here: process.Process, claimed: Claimed, waits: RunWaits) -> str:
+def _wait(here: process.Process, run: ActiveRun, waits: RunWaits) -> str:
     """Commit the children together with the move to `waiting`, under the fence."""
+    claimed = run.claimed
     try:
         with here.app.transaction(claimed.owner_id) as session:
+            if run.unsaved is not None:
+                perform(session, save_of(run, run.unsaved))
             steps = children.wait_for(claimed, waits.children, fail_fast=waits.fail_fast)
             started = perform(session, steps)
     except children.MayNotWait:
@@ -245,7 +248,7 @@ def _wait(here: process.Process, claimed: Claimed, waits: RunWaits) -> str:
             Status.CANCELLED,
             keep_days=here.settings.keep_jobs_days,
         )
-        return _end(here, claimed, lambda: stopped, "cancelled")
+        return _end(here, run, lambda: stopped, "cancelled")
     here.publisher.jobs_changed([(child, claimed.owner_id) for child in started])
     for lane in {child.kind.lane for child in waits.children}:
         here.publisher.room_made(lane)
