@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Request, Response
 from pydantic_core import to_json
 
-from api.engine_room import KeyHeader
 from api.schemas.base import Paging
+from api.terms import KeyHeader
 from services.idempotency import IdempotencyKey
 
 

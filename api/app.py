@@ -36,6 +36,7 @@ from api.routes import (
 from api.text import refuse_unstorable_text
 from core.database import AsyncDatabase, Role
 from core.log import configure_logging
+from core.open_files import allow_many_files
 from core.settings import Settings, get_settings
 from services.artifacts.store import open_store
 from services.passwords import Passwords
@@ -145,6 +146,7 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(name)
     configure_logging(get_settings(), "api")
+    allow_many_files()
     made = create_app()
     # A full collection walks all that was imported, 140 ms every two seconds under load, and
     # every open request waits for it. Nothing of this is garbage while the process lives.

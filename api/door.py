@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import PROBLEM_MEDIA_TYPE, code_of_status, problem, problem_bytes
+from api.turns import Turns
 from api.visit import Visit, begin_visit, visit_of
 from core.ids import new_id
 from core.log import log
@@ -88,7 +89,7 @@ class Door:
             expose_headers=EXPOSED_HEADERS,
         )
         # outside of CORS, because the refusal of a preflight is plain text as well
-        self.app = PlainErrors(cors)
+        self.app = Turns(PlainErrors(cors))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -100,7 +101,9 @@ class Door:
             return
         answer = _Answer(scope, send, visit, self.settings.stream_write_timeout_s)
         try:
-            await self.app(scope, receive, answer.send)
+            await self._begin(scope, receive, answer)
+            if visit.rest is not None:
+                await visit.rest.serve(receive, answer.send)
         except Exception as error:
             if visit.gone and answer.is_stream and _only_pipes(error):
                 return
@@ -110,7 +113,19 @@ class Door:
             elif not visit.body_done:
                 raise  # the server must break the connection: half an answer is out
         finally:
+            if visit.rest is not None:
+                visit.rest.close()
             _write_access_line(scope, visit)
+
+    async def _begin(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        own = set(scope)
+        await self.app(scope, receive, answer.open)
+        visit = visit_of(scope)
+        if visit.rest is not None:
+            visit.template = _template(scope)
+            # what the frameworks left here would live as long as the stream
+            for name in set(scope) - own:
+                del scope[name]
 
 
 def _only_pipes(error: BaseException) -> bool:
@@ -136,7 +151,7 @@ def _write_access_line(scope: Scope, visit: Visit) -> None:
         "request",
         method=scope["method"],
         # the template, so that ids do not make a thousand names of one route
-        path=_template(scope) or scope["path"],
+        path=visit.template or _template(scope) or scope["path"],
         status=visit.status,
         duration_ms=round((time.perf_counter() - visit.started) * 1000, 1),
     )
@@ -155,6 +170,11 @@ class _Answer:
         self._scope, self._send, self._visit = scope, send, visit
         self._write_timeout_s = write_timeout_s
         self.is_stream = False
+
+    async def open(self, message: Message) -> None:
+        """Send, except for the end of an answer whose rest comes later."""
+        if self._visit.rest is None or message.get("more_body") or message.get("body"):
+            await self.send(message)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

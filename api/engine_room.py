@@ -6,28 +6,27 @@ import asyncio
 import json
 import re
 import secrets
-import signal
-import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from types import FrameType
 from typing import Annotated, Any, cast
 from uuid import UUID
 
 import structlog
-from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from pydantic import BaseModel
 
 from api.deps import CurrentUser, Databases, Process, limit_submits
 from api.feed import Feed
 from api.intake import Wanted
 from api.lookups import Lookups
+from api.signals import end_streams_on_signal
 from api.stream import Hub
+from api.terms import Terms, read_terms
 from api.tickets import OpenTickets
 from core.database import Database, Role, Steps, perform_async
-from core.kind import Kind, Priority
+from core.kind import Kind
 from core.settings import Settings
 from services.idempotency import IdempotencyKey
 from services.jobs import views
@@ -39,10 +38,6 @@ from services.publisher import CeleryBroker, Publisher
 
 #: W3C Trace Context, section 3.2.
 _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
-#: Longest that `Prefer: wait` holds an answer. Seconds.
-WAIT_CAP_S = 25
-#: Longest deadline or start-by time that a header may ask for. Seconds.
-WEEK_S = 7 * 86400
 
 
 @dataclass(frozen=True)
@@ -71,50 +66,21 @@ async def engine_room(
     def render(view: views.JobView) -> dict[str, Any]:
         return room.render(view)
 
-    feed = Feed(databases.engine, render, settings.stream_lifetime_s)
-    hub = Hub(databases.engine, settings, render, feed)
+    hub = Hub(databases.engine, settings, render)
     tickets = OpenTickets(databases.engine)
-    room = EngineRoom(hub, feed, tickets, Lookups(databases.engine), publisher)
+    room = EngineRoom(hub, hub.feed, tickets, Lookups(databases.engine), publisher)
     app.state.engine_room = room
-    feed.start()
     hub.start()
     tickets.start()
-    restore = _end_streams_on_signal(hub)
+    restore = end_streams_on_signal(hub)
     try:
         yield room
     finally:
         restore()
         await hub.close()
-        await feed.close()
         await tickets.close()
         await asyncio.to_thread(publisher.close)
         sending.dispose()
-
-
-def _end_streams_on_signal(hub: Hub) -> Callable[[], None]:
-    """End streams when the server is told to stop.
-
-    Uvicorn waits for open responses before it runs the end of the lifespan, and an SSE
-    response is open until somebody ends it; so we listen to the signal as well.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return lambda: None
-    loop = asyncio.get_running_loop()
-    before: dict[int, Any] = {}
-
-    def end(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(hub.end_streams)
-        if callable(before[number]):
-            before[number](number, frame)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        before[number] = signal.signal(number, end)
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    return restore
 
 
 async def room_of(request: Request) -> EngineRoom:
@@ -122,68 +88,6 @@ async def room_of(request: Request) -> EngineRoom:
 
 
 Room = Annotated[EngineRoom, Depends(room_of)]
-
-
-def _wait_of(lines: list[str]) -> int | None:
-    """Seconds of the first `wait` preference (RFC 7240 section 4.3), capped; None without one."""
-    for preference in ",".join(lines).split(","):
-        # what follows a semicolon are parameters of the preference, not further ones
-        name, _, value = preference.partition(";")[0].partition("=")
-        seconds = value.strip().strip('"')
-        if name.strip().lower() == "wait" and seconds.isdecimal():
-            # int() refuses thousands of digits
-            return WAIT_CAP_S if len(seconds) > 9 else min(int(seconds), WAIT_CAP_S) or None
-    return None
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What the headers of a submit say about the job and its answer."""
-
-    wait_s: int | None
-    deadline_s: float | None
-    start_within_s: float | None
-    priority: Priority | None
-    key: str | None
-
-
-KeyHeader = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        description="Same key and body: the first answer again. Kept 24 hours.",
-    ),
-]
-PreferHeader = Annotated[
-    list[str] | None,  # a list header may come in several lines
-    Header(description="`wait=N` holds the answer up to N seconds (1 to 25) for the job's end."),
-]
-_SECONDS = {"gt": 0, "le": WEEK_S, "allow_inf_nan": False}
-
-
-async def read_terms(
-    key: KeyHeader = None,
-    prefer: PreferHeader = None,
-    cancel_after: Annotated[
-        float | None,
-        Header(alias="Cancel-After", description="Deadline, seconds from now.", **_SECONDS),
-    ] = None,
-    queue_ttl: Annotated[
-        float | None,
-        Header(alias="X-Queue-TTL", description="Start within so many seconds.", **_SECONDS),
-    ] = None,
-    priority: Annotated[
-        Priority | None,
-        Header(
-            alias="X-Queue-Priority",
-            description="`batch` lets everybody's interactive jobs go first, for a minute at most.",
-        ),
-    ] = None,
-) -> Terms:
-    """The headers that any submit understands."""
-    return Terms(_wait_of(prefer or []), cancel_after, queue_ttl, priority, key)
 
 
 @dataclass(frozen=True)
@@ -337,6 +241,7 @@ class Acceptance:
                 publisher.job_waits(submitted.lane)
             if submitted.superseded:
                 publisher.jobs_changed((old, self.user.id) for old in submitted.superseded)
+                publisher.deliveries_wait()
 
     async def _wait(self, job_ids: Sequence[UUID], wait_s: int) -> dict[str, str]:
         """Wait until all have ended, at most so many seconds; the header that says so."""

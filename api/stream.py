@@ -1,4 +1,4 @@
-"""The stream hub: one reader of the broker and one sweep of Postgres for all who follow jobs."""
+"""The stream hub: the broker's hints for all streams, and how the events of one job are fetched."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -16,13 +16,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from api.feed import Feed
-from api.frames import (
-    SWEEP_EVERY_S,
-    TERMINAL_EVENTS,
-    Follower,
-    Frame,
-    frame_of,
-)
+from api.following import Following
+from api.frames import TERMINAL_EVENTS, Follower, Frame, body_of
 from core.broker import HINTS, Grown, read_hints
 from core.database import AsyncDatabase, perform_async
 from core.errors import AppError
@@ -31,6 +26,8 @@ from core.log import log
 from core.settings import Settings
 from services.jobs import views
 
+#: Whatever the broker does, an event is seen after so long. Seconds.
+SWEEP_EVERY_S = 1.0
 #: How often the pace of the lanes is measured anew, for estimates. Seconds.
 PACE_EVERY_S = 5.0
 #: Events that one query fetches for all.
@@ -45,49 +42,36 @@ class TooManyStreams(AppError):
     status, code = 429, "TOO_MANY_STREAMS"
 
 
-class Hub:
-    """Feeds the followers of this process over one connection to each store."""
+class Hub(Following):
+    """Feeds those who follow one job; keys are jobs, places are numbers of events.
 
-    def __init__(
-        self, database: AsyncDatabase, settings: Settings, render: Any, feed: Feed
-    ) -> None:
-        """
-        Args:
-            database: connections of role `engine`; who may follow what is checked before.
-            render: turns a `JobView` into the job object of the contract.
-            feed: hears of the same hints.
-        """
-        self._database = database
+    It hears the hints for the feed of all jobs as well, and counts the streams of both.
+    """
+
+    unreadable = "events_unreadable"
+
+    def __init__(self, database: AsyncDatabase, settings: Settings, render: Any) -> None:
+        """See `Following`."""
+        lifetime_s = settings.stream_lifetime_s
+        super().__init__(database, render, lifetime_s=lifetime_s, sweep_every_s=SWEEP_EVERY_S)
+        self.feed = Feed(database, render, lifetime_s=lifetime_s, sweep_every_s=SWEEP_EVERY_S)
         self._redis_url = settings.redis_url
-        self._lifetime_s = settings.stream_lifetime_s
-        self._render = render
-        self._feed = feed
-        self._followers: dict[UUID, set[Follower]] = {}
         self._streams: Counter[UUID] = Counter()
-        self._dirty: set[UUID] = set()
         self._positions: dict[UUID, int] = {}
-        self._wake = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
         self._paced_at = 0.0
-        self.closing = asyncio.Event()
         self.pace = views.UNKNOWN_PACE
 
-    def start(self) -> None:
-        """Begin to read; call inside the event loop."""
-        self._tasks = [asyncio.create_task(self._read_hints()), asyncio.create_task(self._pump())]
+    def start(self, *more: Coroutine[Any, Any, None]) -> None:
+        super().start(self._read_hints(), self._watch_queue(), *more)
+        self.feed.start()
 
     def end_streams(self) -> None:
-        """Tell every follower to go and come back; the process is about to end."""
-        self.closing.set()
-        self._feed.end_streams()
-        for follower in self._all():
-            follower.ready.set()
+        super().end_streams()
+        self.feed.end_streams()
 
     async def close(self) -> None:
-        self.end_streams()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await super().close()
+        await self.feed.close()
 
     @contextmanager
     def stream_of(self, user_id: UUID) -> Iterator[None]:
@@ -106,69 +90,18 @@ class Hub:
             if not self._streams[user_id]:
                 del self._streams[user_id]
 
-    @contextmanager
-    def following(self, job_id: UUID, after: int) -> Iterator[Follower]:
-        """Follow a job from the event past number `after`; `frames` yields what comes."""
-        follower = Follower(job_id, after)
-        self._followers.setdefault(job_id, set()).add(follower)
-        self._mark([job_id])
-        try:
-            yield follower
-        finally:
-            self._forget(follower)
-
-    async def frames(
-        self, follower: Follower, *, within_s: float | None = None
-    ) -> AsyncIterator[Frame]:
-        """Yield a follower's events up to the terminal one.
-
-        Ends early when the time is over or the process is about to end.
-        """
-        give_up_at = time.monotonic() + (self._lifetime_s if within_s is None else within_s)
-        while not self.closing.is_set():
-            follower.ready.clear()
-            while (frame := follower.take()) is not None:
-                yield frame
-                if frame.terminal:
-                    return
-            if follower.starved:
-                follower.starved = False
-                self._mark([follower.job_id])
-            left = give_up_at - time.monotonic()
-            if left <= 0:
-                return
-            with suppress(TimeoutError):
-                await asyncio.wait_for(follower.ready.wait(), left)
-
     async def ended(self, job_id: UUID, within_s: float) -> bool:
         """Wait until a job has ended, at most so many seconds."""
         with self.following(job_id, 0) as follower:
             async for frame in self.frames(follower, within_s=within_s):
-                if frame.terminal:
+                if frame.last:
                     return True
         return False
-
-    def _all(self) -> Iterable[Follower]:
-        return [one for group in self._followers.values() for one in group]
-
-    def _mark(self, job_ids: Iterable[UUID]) -> None:
-        for job_id in job_ids:
-            if job_id in self._followers:
-                self._dirty.add(job_id)
-                self._wake.set()
 
     def _hear(self, grown: Iterable[Grown]) -> None:
         for job_id, owner_id in grown:
             self._mark([job_id])
-            self._feed.mark([owner_id])
-
-    def _forget(self, follower: Follower) -> None:
-        group = self._followers.get(follower.job_id)
-        if group is not None:
-            group.discard(follower)
-            if not group:
-                del self._followers[follower.job_id]
-                self._positions.pop(follower.job_id, None)
+            self.feed.mark([owner_id])
 
     async def _read_hints(self) -> None:
         """Mark jobs as the broker names them. All that it fails to say, the sweep finds."""
@@ -195,46 +128,20 @@ class Hub:
                     await client.aclose()
             await asyncio.sleep(1 + random.random())  # noqa: S311
 
-    async def _pump(self) -> None:
-        """Fetch events for whoever is marked, and once a second for everybody."""
-        swept_at = 0.0
-        while True:
-            left = swept_at + SWEEP_EVERY_S - time.monotonic()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(0.0, left))
-            self._wake.clear()
-            marked, self._dirty = self._dirty, set()
-            try:
-                if time.monotonic() - swept_at >= SWEEP_EVERY_S:
-                    swept_at = time.monotonic()
-                    marked = set(self._followers)
-                    await self._sweep()
-                await self._fetch(marked)
-            except Exception as error:
-                log.warning("events_unreadable", error=repr(error))
-                await asyncio.sleep(0.5)
-
-    async def _fetch(self, marked: set[UUID]) -> None:
-        known = []
-        for job_id in marked:
-            hungry = []
-            for follower in self._followers.get(job_id, ()):
-                if follower.hungry:
-                    hungry.append(follower.cursor)
-                else:
-                    follower.starved = True
-            if hungry:
-                known.append((job_id, min(hungry)))
-        if not known:
-            return
+    async def _fetch(self, hungry: list[Follower]) -> None:
+        known: dict[UUID, int] = {}
+        for follower in hungry:
+            known[follower.key] = min(follower.cursor, known.get(follower.key, follower.cursor))
         async with self._database.transaction() as session:
-            events = await perform_async(session, views.events_after(known, limit=BATCH))
+            events = await perform_async(
+                session, views.events_after(list(known.items()), limit=BATCH)
+            )
             ended = [event.job_id for event in events if event.type in TERMINAL_EVENTS]
             jobs = await perform_async(session, views.read_many(ended)) if ended else {}
         for event in events:
             self._hand_out(event, jobs)
         if len(events) == BATCH:
-            self._mark(marked)
+            self._mark(known)
 
     def _hand_out(self, event: views.Event, jobs: dict[UUID, views.JobView]) -> None:
         frame: Frame | None = None
@@ -246,42 +153,45 @@ class Hub:
                 follower.starved = True
                 continue
             frame = frame or self._frame(event, jobs)
-            follower.frames.append(frame)
             follower.cursor = event.seq
-            follower.hint = None  # it speaks of the time before
-            follower.ready.set()
+            follower.give(frame)
 
     def _frame(self, event: views.Event, jobs: dict[UUID, views.JobView]) -> Frame:
-        job = jobs.get(event.job_id) if event.type in TERMINAL_EVENTS else None
-        return frame_of(
-            event.job_id,
-            event.seq,
-            event.type,
-            event.at,
-            event.data,
-            job=None if job is None else self._render(job),
-            event_id=str(event.seq),
-        )
+        last = event.type in TERMINAL_EVENTS
+        job = jobs.get(event.job_id) if last else None
+        whole = None if job is None else self._render(job)
+        body = body_of(event.job_id, event.seq, event.at, event.data, whole)
+        return Frame(event.seq, event.type, body, str(event.seq), last)
 
-    async def _sweep(self) -> None:
+    async def _watch_queue(self) -> None:
+        while True:
+            await self._attempt(self._look_around())
+            await asyncio.sleep(self._sweep_every_s)
+
+    async def _look_around(self) -> None:
         """Measure the pace, and tell those who wait how far they are."""
-        if not self._followers and time.monotonic() - self._paced_at < PACE_EVERY_S:
+        before = {follower: follower.cursor for follower in self._all()}
+        stale = time.monotonic() - self._paced_at >= PACE_EVERY_S
+        if not before and not stale:
             return
         async with self._database.transaction() as session:
-            if time.monotonic() - self._paced_at >= PACE_EVERY_S:
+            if stale:
                 self.pace = await perform_async(session, views.pace(sorted(KINDS)))
                 self._paced_at = time.monotonic()
-            if not self._followers:
-                return
-            queued = await perform_async(session, views.positions(list(self._followers)))
+            jobs = list(self._followers)
+            queued = await perform_async(session, views.positions(jobs)) if jobs else []
+        told, self._positions = self._positions, {one.job_id: one.position for one in queued}
         for spot in queued:
-            if self._positions.get(spot.job_id) != spot.position:
-                self._positions[spot.job_id] = spot.position
-                self._hint(spot)
+            if told.get(spot.job_id) != spot.position:
+                self._hint(spot, before)
 
-    def _hint(self, spot: views.Spot) -> None:
+    def _hint(self, spot: views.Spot, before: dict[Follower, int]) -> None:
         eta_s = self.pace.wait_s(spot.kind, spot.lane, spot.position)
         data = {"job_id": str(spot.job_id), "queue_position": spot.position, "eta_s": eta_s}
         for follower in self._followers.get(spot.job_id, ()):
-            follower.hint = Frame(None, "job.queue", data)
-            follower.ready.set()
+            # whoever has heard more since the queue was read may know that the job has started
+            if before.get(follower) == follower.cursor:
+                follower.hint = Frame(None, "job.queue", data)
+                follower.wake()
+            else:
+                self._positions.pop(spot.job_id, None)

@@ -9,11 +9,11 @@ import statistics
 import time
 from typing import Any
 
-import psutil
 import redis
 
 from bench.load import Connection, Sample, closed_loop, open_loop, quantile, request
 from bench.rig import TRIP, Rig
+from bench.streams import event_streams
 from tests.stack import Child, until
 
 CONNECTIONS = 16
@@ -165,87 +165,6 @@ def standard_requests(rig: Rig, seconds: float = 10) -> Figures:
     }
 
 
-def idle_streams(rig: Rig, streams: int = 1000, events: int = 500) -> Figures:
-    """(e) Memory of idle SSE streams, and the way of an event from its commit to the client."""
-    from tests.faults.kinds import NAP
-    from tests.lab import Lab
-
-    os.environ.update(rig.stores.env())
-    lab = Lab(rig.stores)
-    process = psutil.Process(rig.api.pid)
-    per_user = 100
-    tokens = [rig.token() for _ in range(streams // per_user)]
-    arrivals: dict[tuple[str, int], float] = {}
-
-    async def follow(token: str, job_id: str, opened: asyncio.Semaphore) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", rig.api.port)
-        writer.write(request("GET", f"/api/v1/jobs/{job_id}/events", token))
-        await reader.readuntil(b"job.queued")
-        opened.release()
-        try:
-            while True:
-                line = await reader.readline()
-                if not line:
-                    return
-                if line.startswith(b"id: "):
-                    arrivals[job_id, int(line[4:])] = time.time()
-        finally:
-            writer.close()
-
-    async def run() -> tuple[float, list[float]]:
-        from base64 import urlsafe_b64decode
-        from json import loads
-        from uuid import UUID
-
-        jobs: list[tuple[str, UUID, UUID]] = []
-        for token in tokens:
-            part = token.split(".")[1]
-            owner = UUID(loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))["sub"])
-            jobs += [(token, owner, lab.submit(owner, NAP).job_id) for _ in range(per_user)]
-        before = process.memory_info().rss
-        opened = asyncio.Semaphore(0)
-        tasks = [asyncio.create_task(follow(t, str(j), opened)) for t, _, j in jobs]
-        for _ in tasks:
-            await opened.acquire()
-        await asyncio.sleep(2)
-        kib = (process.memory_info().rss - before) / 1024 / streams
-        delays = await asyncio.to_thread(_tell, rig, lab, [j for _, _, j in jobs], events, arrivals)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        return kib, delays
-
-    kib, delays = asyncio.run(run())
-    lab.close()
-    return {
-        "streams": streams,
-        "kB per idle stream (<= 25)": round(kib, 1),
-        "event to client p50 ms": round(quantile(delays, 0.5) * 1000, 1),
-        "event to client p99 ms (<= 50)": round(quantile(delays, 0.99) * 1000, 1),
-    }
-
-
-def _tell(
-    rig: Rig, lab: Any, jobs: list[Any], events: int, arrivals: dict[tuple[str, int], float]
-) -> list[float]:
-    """Write progress of running jobs at 100 a second, with a hint as a worker gives it."""
-    from core.broker import HINTS, write_hints
-    from services.jobs import running
-
-    claims = [lab.claim(job_id) for job_id in jobs[: min(50, len(jobs))]]
-    hints = redis.Redis.from_url(rig.stores.valkey.url())
-    sent: dict[tuple[str, int], float] = {}
-    for number in range(events):
-        claimed = claims[number % len(claims)]
-        body = {"fraction": number / events, "stage": "bench", "message": "", "data": {}}
-        seq = lab.as_engine(running.progress(claimed.job_id, claimed.fence, body))
-        sent[str(claimed.job_id), seq] = time.time()
-        hints.publish(HINTS, write_hints([(claimed.job_id, claimed.owner_id)]))
-        time.sleep(0.01)
-    until(lambda: all(key in arrivals for key in sent), 20)
-    return [arrivals[key] - at for key, at in sent.items()]
-
-
 def recovery(rig: Rig, times: int = 20) -> Figures:
     """(f) From a kill -9 to the next attempt's start: of the child that works, of the worker."""
     from tests.faults.kinds import NAP
@@ -304,6 +223,6 @@ SECTIONS = {
     "b": frozen_broker,
     "c": start_latency,
     "d": standard_requests,
-    "e": idle_streams,
+    "e": event_streams,
     "f": recovery,
 }

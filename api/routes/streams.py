@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import structlog
@@ -17,9 +17,11 @@ from pydantic import BaseModel, Field
 
 from api.deps import CurrentUser, Db, Process, bearer_scheme, current_user
 from api.engine_room import Room
-from api.feed import Reader
+from api.following import Following
 from api.frames import Follower, StreamEnded
 from api.schemas.base import Body, One
+from api.tail import Tail
+from api.visit import visit_of
 from core.database import perform_async
 from core.errors import Invalid, Unauthenticated
 from models.job import TERMINAL
@@ -82,11 +84,22 @@ StartingAfter = Annotated[
 
 @dataclass(frozen=True)
 class Subscription:
-    """A checked wish to follow a job: what it is now, and where its next events arrive."""
+    """A checked wish to follow jobs: what they are now, and where their next events arrive."""
 
-    job: views.JobView
-    follower: Follower
+    request: Request
     room: Room
+    jobs: list[views.JobView]
+    source: Following
+    follower: Follower
+    held: ExitStack
+
+    def snapshot(self, job: views.JobView, **more: Any) -> ServerSentEvent:
+        return ServerSentEvent(event="job.snapshot", data=self.room.render(job), **more)
+
+    def go_on(self) -> None:
+        """Let the door serve the events, once what was yielded has been sent."""
+        tail = Tail(self.source, self.follower, self.held.pop_all())
+        visit_of(self.request.scope).rest = tail
 
 
 def _number(value: str | None, field: str) -> int | None:
@@ -98,6 +111,7 @@ def _number(value: str | None, field: str) -> int | None:
 
 
 async def subscribe(
+    request: Request,
     job_id: UUID,
     user: Listening,
     room: Room,
@@ -113,13 +127,22 @@ async def subscribe(
         raise StreamEnded
     # a number from the future (a restored database): the log is followed from its end
     after = min(after, job.seq)
-    # given back here, not in the generator: one that is cut off while it waits for its
-    # reader gets to its `finally` only when it is garbage collected
+    # given back by the door at the end of the stream, and here if it never begins
     with ExitStack() as held:
-        held.enter_context(room.hub.stream_of(user.id))
-        if user.holder is not None:
-            held.enter_context(room.tickets.holding(user.holder))
-        yield Subscription(job, held.enter_context(room.hub.following(job.id, after)), room)
+        _hold(held, room, user)
+        follower = held.enter_context(room.hub.following(job.id, after))
+        yield Subscription(request, room, [job], room.hub, follower, held)
+
+
+def _hold(held: ExitStack, room: Room, user: Listener) -> None:
+    """Count the stream, and keep its ticket alive.
+
+    Raises:
+        TooManyStreams
+    """
+    held.enter_context(room.hub.stream_of(user.id))
+    if user.holder is not None:
+        held.enter_context(room.tickets.holding(user.holder))
 
 
 def _come_back() -> int:
@@ -136,29 +159,20 @@ async def stream_job(
     wanted: Annotated[Subscription, Depends(subscribe)],
 ) -> AsyncIterator[ServerSentEvent]:
     """The job's events: a snapshot, then each event after the given one, to the terminal one."""
-    snapshot = wanted.room.render(wanted.job)
-    yield ServerSentEvent(event="job.snapshot", data=snapshot, retry=_come_back())
-    async for frame in wanted.room.hub.frames(wanted.follower):
-        yield ServerSentEvent(id=frame.id, event=frame.type, data=frame.data)
-
-
-@dataclass(frozen=True)
-class WideSubscription:
-    """A checked wish to follow all jobs: those unfinished now, and where events arrive."""
-
-    jobs: list[views.JobView]
-    reader: Reader
-    room: Room
+    for job in wanted.jobs:
+        yield wanted.snapshot(job, retry=_come_back())
+    wanted.go_on()
 
 
 async def subscribe_to_all(
+    request: Request,
     user: Listening,
     process: Process,
     room: Room,
     tag: Annotated[str | None, Query(max_length=100)] = None,
     last_event_id: LastEventId = None,
     starting_after: StartingAfter = None,
-) -> AsyncIterator[WideSubscription]:
+) -> AsyncIterator[Subscription]:
     """Check the position, or find the present one, before the stream begins."""
     given = last_event_id or starting_after
     after = feed.Cursor.read(given) if given else None
@@ -166,22 +180,20 @@ async def subscribe_to_all(
         name = "Last-Event-ID" if last_event_id else "starting_after"
         raise Invalid(field_errors={name: ["must be the id of an event of this stream"]})
     with ExitStack() as held:
-        held.enter_context(room.hub.stream_of(user.id))
-        if user.holder is not None:
-            held.enter_context(room.tickets.holding(user.holder))
+        _hold(held, room, user)
         jobs: list[views.JobView] = []
         if after is None:
             async with process.databases.engine.transaction() as db:
                 # the place first: what happens while the jobs are read comes as an event, too
                 after = await perform_async(db, feed.end_of_feed())
                 jobs = await perform_async(db, views.unfinished(user.id, tag))
-        reader = held.enter_context(room.feed.reading(user.id, tag, after))
-        yield WideSubscription(jobs, reader, room)
+        reader = held.enter_context(room.hub.feed.following(user.id, after, tag=tag))
+        yield Subscription(request, room, jobs, room.hub.feed, reader, held)
 
 
 @router.get("/events", response_class=EventSourceResponse)
 async def stream_all_jobs(
-    wanted: Annotated[WideSubscription, Depends(subscribe_to_all)],
+    wanted: Annotated[Subscription, Depends(subscribe_to_all)],
 ) -> AsyncIterator[ServerSentEvent]:
     """The events of all of the caller's jobs, or of those with a tag.
 
@@ -190,9 +202,8 @@ async def stream_all_jobs(
     """
     yield ServerSentEvent(comment="follow", retry=_come_back())
     for job in wanted.jobs:
-        yield ServerSentEvent(event="job.snapshot", data=wanted.room.render(job))
-    async for frame in wanted.room.feed.frames(wanted.reader):
-        yield ServerSentEvent(id=frame.id, event=frame.type, data=frame.data)
+        yield wanted.snapshot(job)
+    wanted.go_on()
 
 
 class StreamTicketRequest(Body):

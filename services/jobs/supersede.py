@@ -40,12 +40,13 @@ def take_turns(owner_id: UUID, places: Iterable[Place]) -> Steps[None]:
 
 
 # As a cancel: who waits ends at once, a running attempt is asked to stop. One that was
-# superseded before, and is still about to stop, stays with its first successor.
+# superseded before, and is still about to stop, stays with its first successor; children go
+# with their parent.
 _SUPERSEDE = text("""
 WITH older AS (
     SELECT id FROM jobs
     WHERE owner_id = :owner AND finished_at IS NULL AND kind = :kind AND superseded_by IS NULL
-      AND :tag = ANY(tags)
+      AND :tag = ANY(tags) AND parent_id IS NULL
     ORDER BY id FOR NO KEY UPDATE
 ), job AS (
     UPDATE jobs SET superseded_by = :by,
