@@ -1,0 +1,133 @@
+"""One campaign from an empty stage to the judgement."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests import stack
+from tests.chaos import errands, oracle, recovery
+from tests.chaos.camper import Camper
+from tests.chaos.nemesis import Nemesis, Struck
+from tests.chaos.oracle import Violation
+from tests.chaos.recovery import Cost
+from tests.chaos.schedule import Fault
+from tests.chaos.stage import Parts, Stage
+from tests.chaos.testimony import Testimony
+from tests.stack import Stores
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a campaign is made of.
+
+    Attributes:
+        seconds: how long clients submit and faults strike.
+        drain_s: how long whatever was begun may take to end afterwards.
+        campers: how many users there are.
+        every_s: mean time between two errands of one user.
+    """
+
+    seed: int
+    seconds: float
+    schedule: Sequence[Fault]
+    parts: Parts = field(default_factory=Parts)
+    drain_s: float = 150.0
+    campers: int = 8
+    every_s: float = 2.5
+    draw: errands.Draw = errands.draw
+
+
+@dataclass
+class Outcome:
+    """What came of it."""
+
+    plan: Plan
+    began: float
+    took_s: float
+    told: Testimony
+    struck: list[Struck]
+    costs: list[Cost]
+    restarts: dict[str, int]
+    tally: dict[str, dict[str, int]]
+    pace: dict[str, float]
+    over_time: list[tuple[int, int, int, int]]
+    attempts: dict[str, int]
+    violations: list[Violation]
+
+
+def run(plan: Plan) -> Outcome:
+    """Carry out a campaign; everything that it started is gone afterwards."""
+    with stack.stores() as stores:
+        with stores.sql() as connection:
+            connection.execute(oracle.RECORD_MOVES)
+        stage = Stage(stores, plan.parts)
+        try:
+            stage.ready()
+            return _on(stage, plan)
+        finally:
+            stage.close()
+
+
+def _on(stage: Stage, plan: Plan) -> Outcome:
+    told, nemesis = Testimony(), Nemesis(stage, plan.seed)
+    began, monotonic = time.time(), time.monotonic()
+    striking = threading.Thread(target=nemesis.carry_out, args=(plan.schedule, monotonic))
+    striking.start()
+    try:
+        asyncio.run(_crowd(stage, plan, told, monotonic))
+    finally:
+        nemesis.stop()
+        striking.join()
+    took_s = time.monotonic() - monotonic
+    left = [*_held(stage.stores), *stage.stop()]
+    jobs = oracle.read(stage.stores.postgres.dsn("postgres"))
+    struck = sorted(nemesis.struck, key=lambda one: one.began)
+    with stage.stores.sql() as connection:
+        return Outcome(
+            plan=plan,
+            began=began,
+            took_s=round(took_s, 1),
+            told=told,
+            struck=struck,
+            costs=recovery.costs(connection, struck),
+            restarts=stage.restarts(),
+            tally=oracle.tally(jobs),
+            pace=recovery.pace(connection),
+            over_time=recovery.crowd_over_time(connection, began, took_s),
+            attempts=dict(
+                connection.execute(
+                    "SELECT coalesce(outcome, 'open'), count(*) FROM job_attempts GROUP BY 1"
+                ).fetchall()
+            ),
+            violations=oracle.judge(jobs, told, left),
+        )
+
+
+async def _crowd(stage: Stage, plan: Plan, told: Testimony, began: float) -> None:
+    rng = random.Random(plan.seed)
+    give_up_at = began + plan.seconds + plan.drain_s
+    campers = [
+        Camper(stage.urls, random.Random(rng.random()), told, give_up_at)
+        for _ in range(plan.campers)
+    ]
+    until = began + plan.seconds
+    lives = [camper.live(until, plan.every_s, plan.draw) for camper in campers]
+    ended: list[Any] = await asyncio.gather(*lives, return_exceptions=True)
+    for camper in campers:
+        await camper.close()
+    told.wrong += [f"a client broke: {error!r}" for error in ended if error is not None]
+
+
+def _held(stores: Stores) -> list[str]:
+    """Transactions that stay open although nobody asks for anything any more."""
+    query = "SELECT usename || ': ' || left(query, 120) FROM pg_stat_activity"
+    query += " WHERE state LIKE 'idle in transaction%%'"
+    query += " AND state_change < now() - interval '3 seconds'"
+    with stores.sql() as connection:
+        return [f"open transaction of {row[0]}" for row in connection.execute(query)]
