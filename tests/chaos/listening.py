@@ -61,7 +61,8 @@ class Listening:
 
     async def heard_all(self, within_s: float) -> None:
         """Wait until the stream of all jobs has told every end, or the time is over."""
-        give_up_at = time.monotonic() + within_s
+        # after the end of all patience the oracle has its answer already
+        give_up_at = time.monotonic() + (0.0 if self._asking.over else within_s)
         while self.wide.promised - self.wide.ended and time.monotonic() < give_up_at:
             await asyncio.sleep(0.05)
 

@@ -200,7 +200,7 @@ class Nemesis:
             "socket_timeout": 2,
             "max_retries": 0,
         }
-        with sender.connection_for_write() as connection, connection.Producer() as producer:
+        with sender.connection_for_write() as broker, broker.Producer() as producer:
             for job_id, kind, lane, attempt in jobs:
                 for number in (attempt, attempt, attempt - 1):
                     body = {"job_id": str(job_id), "attempt": max(0, number)}

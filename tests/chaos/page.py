@@ -93,7 +93,7 @@ def _timeline(told: dict[str, Any]) -> str:
     height = ROW * len(targets) + 190
 
     def x(second: float) -> float:
-        return round(LEFT + (WIDTH - LEFT - 10) * min(1.0, second / whole), 1)
+        return LEFT + round((WIDTH - LEFT - 10) * float(min(1.0, second / whole)), 1)
 
     drawn = []
     step = next(s for s in (5, 10, 30, 60, 300, 1800, 10**6) if whole / s <= 15)

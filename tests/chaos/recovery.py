@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def pace(connection: psycopg.Connection[Any]) -> dict[str, float]:
         "median_s": round(cuts[49], 2),
         "p95_s": round(cuts[94], 2),
         "slowest_s": round(took[-1], 2),
-        "longest_silence_s": round(max(b - a for a, b in zip(at, at[1:], strict=False)), 2),
+        "longest_silence_s": round(max(b - a for a, b in itertools.pairwise(at)), 2),
     }
 
 

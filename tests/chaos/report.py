@@ -27,6 +27,7 @@ def of(outcome: Outcome) -> dict[str, Any]:
         for one, cost in zip(outcome.struck, outcome.costs, strict=True)
     ]
     statuses: Counter[str] = Counter()
+    connections = sum(s.connections for s in told.stories)
     for counts in outcome.tally.values():
         statuses.update(counts)
     return {
@@ -44,7 +45,7 @@ def of(outcome: Outcome) -> dict[str, Any]:
         "answers": dict(sorted(told.answers.items())),
         "streams": {
             "jobs_followed": len(told.stories),
-            "connections": sum(s.connections for s in (*told.stories, *told.wides)),
+            "connections": connections + sum(w.connections for w in told.wides),
             "events": sum(len(s.numbers) for s in told.stories)
             + sum(len(w.seen) for w in told.wides),
             "files_read": told.files,

@@ -179,15 +179,15 @@ class Stage:
             "STREAM_LIFETIME_S": "20",
             **stack.UNMEASURED,
         }
-        made = []
-        for name in self.parts.apis:
-            port = free_port()
-            made.append(self._post(name, _api(port), fast, port))
-        for name in self.parts.workers:
-            made.append(self._post(name, *self._worker(name, fast)))
-        for name in self.parts.lifelines:
-            made.append(self._post(name, ["-m", self.parts.housekeeping], fast))
-        return made
+        ports = {name: free_port() for name in self.parts.apis}
+        return [
+            *(self._post(name, _api(port), fast, port) for name, port in ports.items()),
+            *(self._post(name, *self._worker(name, fast)) for name in self.parts.workers),
+            *(
+                self._post(name, ["-m", self.parts.housekeeping], fast)
+                for name in self.parts.lifelines
+            ),
+        ]
 
     def _post(self, name: str, command: list[str], env: Mapping[str, str], port: int = 0) -> Post:
         # every second of a sort reaches the stores over wires that can be cut
