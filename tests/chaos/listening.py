@@ -34,6 +34,7 @@ class Listening:
         self._cursor = ""
         #: Set once the stream of all jobs has a place, however it goes on.
         self.placed = asyncio.Event()
+        self._news = asyncio.Event()
 
     async def follow(self, job_id: UUID) -> None:
         """Every event of one job, to the terminal one."""
@@ -62,9 +63,12 @@ class Listening:
     async def heard_all(self, within_s: float) -> None:
         """Wait until the stream of all jobs has told every end, or the time is over."""
         # after the end of all patience the oracle has its answer already
-        give_up_at = time.monotonic() + (0.0 if self._asking.over else within_s)
-        while self.wide.promised - self.wide.ended and time.monotonic() < give_up_at:
-            await asyncio.sleep(0.05)
+        left = 0.0 if self._asking.over else within_s
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                while self.wide.promised - self.wide.ended:
+                    self._news.clear()
+                    await self._news.wait()
 
     async def _connect(self, path: str, headers: dict[str, str], take: Any) -> int:
         """One connection from its beginning to whatever ends it; its status, 0 for none."""
@@ -121,6 +125,7 @@ class Listening:
         self.wide.seen.append((job_id, about["seq"]))
         if frame.event in ENDS:
             self.wide.ended.add(job_id)
+            self._news.set()
             if about["job"]["id"] != about["job_id"]:
                 self._told.foreign.append(f"the end of {job_id} shows {about['job']['id']}")
 

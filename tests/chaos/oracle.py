@@ -27,7 +27,8 @@ CREATE FUNCTION chaos_record() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO chaos_moves (job_id, owner_id, becomes) VALUES (NEW.id, NEW.owner_id, NEW.status);
+        INSERT INTO chaos_moves (job_id, owner_id, becomes)
+        VALUES (NEW.id, NEW.owner_id, NEW.status);
     ELSIF OLD.status IS DISTINCT FROM NEW.status THEN
         INSERT INTO chaos_moves (job_id, owner_id, was, becomes)
         VALUES (NEW.id, NEW.owner_id, OLD.status, NEW.status);

@@ -95,13 +95,13 @@ def _timeline(told: dict[str, Any]) -> str:
     def x(second: float) -> float:
         return LEFT + round((WIDTH - LEFT - 10) * float(min(1.0, second / whole)), 1)
 
-    drawn = []
+    drawn = list[str]()
     step = next(s for s in (5, 10, 30, 60, 300, 1800, 10**6) if whole / s <= 15)
-    for second in range(0, int(whole) + 1, step):
-        drawn.append(
-            f'<line class="grid" x1="{x(second)}" x2="{x(second)}" y1="0" y2="{height - 18}"/>'
-            f'<text x="{x(second)}" y="{height - 4}" text-anchor="middle">{second} s</text>'
-        )
+    drawn += [
+        f'<line class="grid" x1="{x(second)}" x2="{x(second)}" y1="0" y2="{height - 18}"/>'
+        f'<text x="{x(second)}" y="{height - 4}" text-anchor="middle">{second} s</text>'
+        for second in range(0, int(whole) + 1, step)
+    ]
     for row, target in enumerate(targets):
         y = 4 + row * ROW
         drawn.append(f'<text x="{LEFT - 8}" y="{y + 9}" text-anchor="end">{escape(target)}</text>')
