@@ -34,7 +34,7 @@ def main() -> int:
         plan = Plan(asked.seed, asked.seconds, faults)
         again = f"make chaos CHAOS_SEED={asked.seed} CHAOS_SECONDS={asked.seconds:g}"
         print(f"chaos: seed {asked.seed}, {len(faults)} faults; again: {again}", flush=True)
-    outcome = run(plan)
+    outcome = run(plan, asked.folder / "logs")
     told = report.of(outcome)
     asked.folder.mkdir(parents=True, exist_ok=True)
     report.write(told, asked.folder / "chaos-report.json")

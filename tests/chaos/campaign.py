@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests import stack
@@ -61,8 +63,12 @@ class Outcome:
     violations: list[Violation]
 
 
-def run(plan: Plan) -> Outcome:
-    """Carry out a campaign; everything that it started is gone afterwards."""
+def run(plan: Plan, logs: Path) -> Outcome:
+    """Carry out a campaign; everything that it started is gone afterwards.
+
+    Args:
+        logs: folder that gets the log of each process.
+    """
     with stack.stores() as stores:
         with stores.sql() as connection:
             connection.execute(oracle.RECORD_MOVES)
@@ -72,6 +78,9 @@ def run(plan: Plan) -> Outcome:
             return _on(stage, plan)
         finally:
             stage.close()
+            logs.mkdir(parents=True, exist_ok=True)
+            for each in stores.folder.glob("*.log"):
+                shutil.copy(each, logs)
 
 
 def _on(stage: Stage, plan: Plan) -> Outcome:

@@ -131,7 +131,7 @@ class Nemesis:
             if self._over.is_set():
                 return
             self._replace(post)
-            with suppress(AssertionError):
+            with suppress(*UNABLE):
                 entered(self._stage.stores, post.child)
 
     def _replace(self, post: Post) -> None:

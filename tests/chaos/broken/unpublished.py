@@ -10,7 +10,7 @@ def readmit() -> Steps[int]:
     yield
 
 
-housekeeping.readmit = readmit  # type: ignore[attr-defined]
+housekeeping.readmit = readmit  # type: ignore[assignment, attr-defined]
 
 if __name__ == "__main__":
     housekeeping.main()
