@@ -27,15 +27,10 @@ class Unanswered(Exception):
 class Asking:
     """One account, known to all the addresses of the API."""
 
-    def __init__(
-        self, urls: list[str], rng: random.Random, told: Testimony, give_up_at: float
-    ) -> None:
-        """
-        Args:
-            give_up_at: monotonic time after which an unanswered request is a broken promise.
-        """
+    def __init__(self, urls: list[str], rng: random.Random, told: Testimony) -> None:
         self.http = httpx2.AsyncClient(timeout=TIMEOUT_S)
-        self.give_up_at = give_up_at
+        #: Monotonic time after which an unanswered request is a broken promise.
+        self.give_up_at = time.monotonic() + 120
         self.user_id = UUID(int=0)
         self._urls = urls
         self._rng = rng

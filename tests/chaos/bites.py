@@ -22,11 +22,11 @@ def _naps(rng: random.Random) -> Errand:
 
 KEPT = Plan(
     seed=1,
-    seconds=6.0,
+    seconds=5.0,
     schedule=(
-        Fault(1.0, "freeze_worker", "compute-a", 3.5),
-        Fault(2.0, "flush_broker", "broker"),
-        Fault(5.0, "kill_worker", "compute-b"),
+        Fault(0.5, "freeze_until_rescued", "compute-a", 6.0, ripe="runs"),
+        Fault(1.5, "flush_broker", "broker", ripe="published"),
+        Fault(4.0, "kill_worker", "compute-b", ripe="runs"),
     ),
     parts=Parts(
         apis=("api-1",),
@@ -36,11 +36,12 @@ KEPT = Plan(
     ),
     drain_s=40.0,
     campers=3,
-    every_s=0.5,
+    every_s=0.4,
+    to_the_last=True,
     draw=_naps,
 )
 #: What is lost stays lost, so nobody waits long for it.
-HOPELESS = replace(KEPT, drain_s=6.0)
+HOPELESS = replace(KEPT, drain_s=5.0)
 
 BITES = {
     "kept": KEPT,

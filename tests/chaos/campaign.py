@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ class Plan:
         drain_s: how long whatever was begun may take to end afterwards.
         campers: how many users there are.
         every_s: mean time between two errands of one user.
+        to_the_last: clients go on until the last fault is healed, however late it came.
     """
 
     seed: int
@@ -43,6 +43,7 @@ class Plan:
     campers: int = 8
     every_s: float = 2.5
     draw: errands.Draw = errands.draw
+    to_the_last: bool = False
 
 
 @dataclass
@@ -85,15 +86,7 @@ def run(plan: Plan, logs: Path) -> Outcome:
 
 def _on(stage: Stage, plan: Plan) -> Outcome:
     told, nemesis = Testimony(), Nemesis(stage, plan.seed)
-    began, monotonic = time.time(), time.monotonic()
-    striking = threading.Thread(target=nemesis.carry_out, args=(plan.schedule, monotonic))
-    striking.start()
-    try:
-        asyncio.run(_crowd(stage, plan, told, monotonic))
-    finally:
-        nemesis.stop()
-        striking.join()
-    took_s = time.monotonic() - monotonic
+    began, took_s = asyncio.run(_crowd(stage, plan, told, nemesis))
     left = [*_held(stage.stores), *stage.stop()]
     jobs = oracle.read(stage.stores.postgres.dsn("postgres"))
     struck = sorted(nemesis.struck, key=lambda one: one.began)
@@ -118,19 +111,37 @@ def _on(stage: Stage, plan: Plan) -> Outcome:
         )
 
 
-async def _crowd(stage: Stage, plan: Plan, told: Testimony, began: float) -> None:
+async def _crowd(
+    stage: Stage, plan: Plan, told: Testimony, nemesis: Nemesis
+) -> tuple[float, float]:
+    """Clients and faults, from the first errand until everything has ended.
+
+    Returns:
+        When it began, by the clock of the machine, and how many seconds it took.
+    """
     rng = random.Random(plan.seed)
-    give_up_at = began + plan.seconds + plan.drain_s
-    campers = [
-        Camper(stage.urls, random.Random(rng.random()), told, give_up_at)
-        for _ in range(plan.campers)
-    ]
-    until = began + plan.seconds
-    lives = [camper.live(until, plan.every_s, plan.draw) for camper in campers]
-    ended: list[Any] = await asyncio.gather(*lives, return_exceptions=True)
+    campers = [Camper(stage.urls, random.Random(rng.random()), told) for _ in range(plan.campers)]
+    await asyncio.gather(*(camper.arrive() for camper in campers))
+    began, until = time.time(), time.monotonic() + plan.seconds
+    striking = nemesis.begin(plan.schedule)
+    try:
+        lives = [
+            camper.live(
+                lambda: time.monotonic() < until or (plan.to_the_last and striking.is_alive()),
+                until + plan.drain_s,
+                plan.every_s,
+                plan.draw,
+            )
+            for camper in campers
+        ]
+        ended: list[Any] = await asyncio.gather(*lives, return_exceptions=True)
+    finally:
+        nemesis.stop()
+        await asyncio.to_thread(striking.join)
     for camper in campers:
         await camper.close()
     told.wrong += [f"a client broke: {error!r}" for error in ended if error is not None]
+    return began, time.monotonic() - until + plan.seconds
 
 
 def _held(stores: Stores) -> list[str]:

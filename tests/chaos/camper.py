@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,30 +22,44 @@ from tests.chaos.testimony import Testimony
 class Camper:
     """Lives until it is told to stop, then sees through whatever it has begun."""
 
-    def __init__(
-        self, urls: list[str], rng: random.Random, told: Testimony, give_up_at: float
-    ) -> None:
+    def __init__(self, urls: list[str], rng: random.Random, told: Testimony) -> None:
         self._rng = rng
         self._told = told
-        self._asking = Asking(urls, rng, told, give_up_at)
+        self._asking = Asking(urls, rng, told)
         self._listening: Listening | None = None
         self._tasks = set[asyncio.Task[None]]()
 
-    async def live(self, until: float, every_s: float, draw: errands.Draw = errands.draw) -> None:
-        """Run errands until a monotonic time, and see all of them through.
+    async def arrive(self) -> None:
+        """Sign up, before anything is broken.
 
-        Args:
-            every_s: mean time between two errands.
+        Raises:
+            Unanswered
         """
         await self._asking.sign_up()
         self._listening = Listening(self._asking, self._rng, self._told)
+
+    async def live(
+        self,
+        going: Callable[[], bool],
+        give_up_at: float,
+        every_s: float,
+        draw: errands.Draw = errands.draw,
+    ) -> None:
+        """Run errands while the campaign goes on, and see all of them through.
+
+        Args:
+            give_up_at: monotonic time after which an unanswered request is a broken promise.
+            every_s: mean time between two errands.
+        """
+        assert self._listening is not None
+        self._asking.give_up_at = give_up_at
         following = asyncio.create_task(self._listening.follow_all())
         await self._listening.placed.wait()
-        while (left := until - time.monotonic()) > 0:
+        while going():
             self._begin(self._run(draw(self._rng)))
             if self._rng.random() < 0.05:
                 self._begin(self._pry())
-            await asyncio.sleep(min(self._rng.expovariate(1 / every_s), 4 * every_s, left))
+            await asyncio.sleep(min(self._rng.expovariate(1 / every_s), 4 * every_s))
         while self._tasks:
             await asyncio.gather(*self._tasks)
         # all have ended or the campaign has: what is not told now was lost

@@ -33,6 +33,21 @@ UNABLE = (
     ServerDidNotStart,
 )
 
+RESCUED = """
+SELECT EXISTS (SELECT FROM job_attempts a JOIN workers w ON w.id = a.worker_id
+               WHERE w.name = %(worker)s AND a.outcome = 'lost')
+"""
+#: What a fault of a short campaign waits for, so that it never strikes an idle stage.
+RIPE = {
+    "runs": """
+SELECT EXISTS (SELECT FROM job_runs r JOIN workers w ON w.id = r.worker_id
+               WHERE w.name = %(worker)s AND r.lease_until > now())
+""",
+    "published": """
+SELECT count(*) >= 4 FROM jobs WHERE status = 'queued' AND admitted_at IS NOT NULL
+""",
+}
+
 
 @dataclass
 class Struck:
@@ -54,12 +69,13 @@ class Nemesis:
         self._over = threading.Event()
         self.struck: list[Struck] = []
 
-    def carry_out(self, schedule: Sequence[Fault], began: float) -> None:
-        """Strike until the schedule is over, and return when all is healed.
+    def begin(self, schedule: Sequence[Fault]) -> threading.Thread:
+        """Strike from now on; the thread that is answered ends when all is healed."""
+        thread = threading.Thread(target=self._carry_out, args=(schedule, time.monotonic()))
+        thread.start()
+        return thread
 
-        Args:
-            began: monotonic time from which the schedule counts.
-        """
+    def _carry_out(self, schedule: Sequence[Fault], began: float) -> None:
         threads = []
         for fault in schedule:
             if self._over.wait(max(0.0, began + fault.at_s - time.monotonic())):
@@ -75,6 +91,8 @@ class Nemesis:
         self._over.set()
 
     def _strike(self, fault: Fault) -> None:
+        if fault.ripe:
+            self._until(RIPE[fault.ripe], f"{fault.target}@test", 30.0)
         struck = Struck(fault, time.time())
         self.struck.append(struck)
         act: Callable[[Fault], None] = getattr(self, f"_{fault.name}")
@@ -84,6 +102,15 @@ class Nemesis:
             # another fault has the same victim, or the store that this one needs
             struck.note = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         struck.ended = time.time()
+
+    def _until(self, query: str, worker: str, within_s: float) -> None:
+        """Wait until the query about a worker says so, or the time is over."""
+        give_up_at = time.monotonic() + within_s
+        while time.monotonic() < give_up_at and not self._over.wait(0.05):
+            with self._stage.stores.sql() as connection:
+                row = connection.execute(query, {"worker": worker}).fetchone()
+            if row and row[0]:
+                return
 
     def _wait(self, fault: Fault) -> None:
         self._over.wait(fault.lasts_s)
@@ -115,6 +142,13 @@ class Nemesis:
             os.killpg(group, signal.SIGCONT)
 
     _freeze_process = _freeze_worker
+
+    def _freeze_until_rescued(self, fault: Fault) -> None:
+        """What it ran is given to somebody else, if anybody does that; only then it wakes up."""
+        group = self._post(fault).child.pid
+        os.killpg(group, signal.SIGSTOP)
+        self._until(RESCUED, f"{fault.target}@test", fault.lasts_s)
+        os.killpg(group, signal.SIGCONT)
 
     def _freeze_child(self, fault: Fault) -> None:
         child = self._rng.choice(self._post(fault).child.children())

@@ -25,12 +25,14 @@ class Fault:
         name: the method of `Nemesis` that carries it out.
         target: whom it strikes; one target suffers one fault at a time.
         lasts_s: until it is healed; zero where it is over at once.
+        ripe: what it waits for besides its time, by the names of `nemesis.RIPE`.
     """
 
     at_s: float
     name: str
     target: str
     lasts_s: float = 0.0
+    ripe: str = ""
 
 
 #: Name, targets, and how long it may last, seconds. Freezes reach past the lease of 6 s.
