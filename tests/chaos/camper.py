@@ -113,7 +113,7 @@ class Camper:
 
     async def _ended(self, job_id: UUID) -> None:
         """Poll until the job has ended, as a client without a stream does."""
-        etag = ""
+        etag, pause_s = "", 0.5
         while not self._asking.over:  # one that never ends is for the oracle to see
             answer = await self._asking.insist(
                 "GET", f"/jobs/{job_id}", (200, 304), headers={"If-None-Match": etag}
@@ -125,7 +125,9 @@ class Camper:
                     self._told.foreign.append(f"asked for {job_id}, was shown {job['id']}")
                 if job["finished_at"] is not None:
                     return
-            await asyncio.sleep(self._rng.uniform(0.5, 1.5))
+            # the longer a job takes, the more rarely it is asked for
+            await asyncio.sleep(self._rng.uniform(0.5, 1) * pause_s)
+            pause_s = min(6.0, pause_s * 1.5)
 
     async def _pry(self) -> None:
         """Ask for somebody else's job, and for its stream: neither may be there."""

@@ -57,7 +57,7 @@ def draw(rng: random.Random) -> Errand:
 
 
 def _nap(rng: random.Random) -> tuple[str, dict[str, Any]]:
-    body: dict[str, Any] = {"seconds": round(rng.uniform(0.05, 1.0), 2), "step_s": 0.05}
+    body: dict[str, Any] = {"seconds": round(rng.uniform(0.05, 0.6), 2), "step_s": 0.05}
     luck = rng.random()
     if luck < 0.15:
         body["fail_first"] = rng.randint(1, 3)
@@ -67,8 +67,8 @@ def _nap(rng: random.Random) -> tuple[str, dict[str, Any]]:
         body["crash"] = True
     elif luck < 0.4:
         body["stubborn"] = True
-    elif luck < 0.45:
-        body["seconds"] = 8.0  # longer than a lease
+    elif luck < 0.43:
+        body["seconds"] = 7.0  # longer than a lease
     return "/chaos/nap", body
 
 
@@ -89,7 +89,7 @@ def _scribe(rng: random.Random) -> tuple[str, dict[str, Any]]:
 
 
 def _plan(rng: random.Random) -> tuple[str, dict[str, Any]]:
-    return "/routes", {**TRIP, "budget_s": rng.choice((0.05, 0.1, 0.3, 2.0))}
+    return "/routes", {**TRIP, "budget_s": rng.choice((0.05, 0.1, 0.2, 1.0))}
 
 
 _BODIES = (_nap, _doze, _blink, _scribe, _plan)

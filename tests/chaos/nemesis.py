@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,8 +23,11 @@ from tests.chaos.schedule import Fault
 from tests.chaos.stage import Post, Stage
 from tests.stack import entered
 
+#: How long a deploy waits for a process to end before it is killed. Seconds.
+END_S = 15.0
 UNABLE = (
     OSError,
+    subprocess.TimeoutExpired,
     IndexError,
     AssertionError,
     psutil.Error,
@@ -158,20 +162,24 @@ class Nemesis:
 
     def _restart_api(self, fault: Fault) -> None:
         """As a deploy does: SIGTERM, and again."""
-        self._replace(self._post(fault))
+        self._replace(self._post(fault), END_S)
 
     def _rolling_restart(self, _fault: Fault) -> None:
         for post in self._stage.workers():
             if self._over.is_set():
                 return
-            self._replace(post)
+            # one that is frozen hears nothing, and is killed when the time is over
+            with suppress(subprocess.TimeoutExpired):
+                self._replace(post, END_S)
             with suppress(*UNABLE):
                 entered(self._stage.stores, post.child)
 
-    def _replace(self, post: Post) -> None:
+    def _replace(self, post: Post, within_s: float) -> None:
         with post.held:
-            post.child.stop()
-            self._stage.start(post)
+            try:
+                post.child.stop(within_s)
+            finally:
+                self._stage.start(post)
 
     def _kill_broker(self, fault: Fault) -> None:
         valkey = self._stage.stores.valkey
