@@ -117,7 +117,7 @@ class Feed:
     async def _pump(self) -> None:
         """Fetch for whoever is marked, and once a second for everybody."""
         swept_at = 0.0
-        while True:
+        while not self._closing:  # as the hub: a cancel alone may get lost
             left = swept_at + SWEEP_EVERY_S - time.monotonic()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), max(0.0, left))

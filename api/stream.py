@@ -172,7 +172,7 @@ class Hub:
 
     async def _read_hints(self) -> None:
         """Mark jobs as the broker names them. All that it fails to say, the sweep finds."""
-        while True:
+        while not self.closing.is_set():
             client = redis.Redis.from_url(
                 self._redis_url,
                 socket_connect_timeout=2,
@@ -183,7 +183,7 @@ class Hub:
             pubsub = client.pubsub(ignore_subscribe_messages=True)
             try:
                 await pubsub.subscribe(HINTS)
-                while True:
+                while not self.closing.is_set():
                     message = await pubsub.get_message(timeout=5.0)
                     if message is not None:
                         self._hear(read_hints(message["data"]))
@@ -198,7 +198,9 @@ class Hub:
     async def _pump(self) -> None:
         """Fetch events for whoever is marked, and once a second for everybody."""
         swept_at = 0.0
-        while True:
+        # looked at, for a cancel alone may get lost: up to Python 3.11 `wait_for` drops one that
+        # comes with the wake, and a rollback that fails takes the place of another
+        while not self.closing.is_set():
             left = swept_at + SWEEP_EVERY_S - time.monotonic()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), max(0.0, left))
