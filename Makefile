@@ -10,7 +10,7 @@ VENV := .venv/bin/python
 LIMIT := $(if $(ARGS),,--cov-fail-under=85)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev demo logs test bench check format lock install install-dev python
+.PHONY: help run dev demo logs test bench chaos check format lock install install-dev python
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: install-dev ## run the tests; ARGS= goes to pytest, e.g. ARGS="-k jobs -x"
 
 bench: install-dev ## measure, the peer beside us; ARGS="a c" for some sections
 	@exec $(VENV) -m bench $(ARGS)
+
+chaos: install-dev ## break everything at random; CHAOS_SECONDS (300), CHAOS_SEED, CHAOS_DIR
+	@exec $(VENV) -m tests.chaos
 
 check: install-dev ## ruff, mypy, import-linter, migrations up and down
 	@$(VENV) -m ruff check

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
+from api.ending import end
 from api.frames import Follower, Frame
 from core.database import AsyncDatabase
 from core.log import log
@@ -69,9 +70,7 @@ class Following(ABC):
 
     async def close(self) -> None:
         self.end_streams()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     def _mark(self, keys: Iterable[UUID]) -> None:
         """What these keys name has grown."""

@@ -19,6 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from api.ending import end
 from api.visit import visit_of
 from core.errors import TooManyRequests
 from core.log import log
@@ -112,8 +113,7 @@ class SharedCounters:
 
     async def stop(self) -> None:
         if self._probe is not None:
-            self._probe.cancel()
-            await asyncio.gather(self._probe, return_exceptions=True)
+            await end([self._probe])
         await self._client.aclose()
 
     async def hit(self, rule: Rule, key: str) -> Verdict | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from uuid import UUID
 
+from api.ending import end
 from core.database import AsyncDatabase, perform_async
 from core.errors import Unauthenticated
 from core.log import log
@@ -36,8 +37,7 @@ class OpenTickets:
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
         # their clients come back, to this process or another
         with suppress(Exception):
             await self._keep()
