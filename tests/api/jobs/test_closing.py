@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
+from api.stream import Hub
 from tests.api.conftest import MakeApp, Running
 from tests.errands import soon
+
+
+def _has_looked(hub: Hub) -> bool:
+    return hub._paced_at > 0
 
 
 class TestAnApiThatIsToldToGo:
@@ -25,7 +31,7 @@ class TestAnApiThatIsToldToGo:
                 room = app.state.engine_room
                 woken = getattr(room, reader)
                 # then both wait, and have nothing to read
-                await soon(lambda room=room: room.hub._paced_at > 0)
+                await soon(partial(_has_looked, room.hub))
                 await asyncio.sleep(0.01)
                 woken._wake.set()
                 for _ in range(ticks):
