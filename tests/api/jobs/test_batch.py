@@ -138,7 +138,7 @@ class TestTrips:
         job = answer.json()["data"][1]
         assert job["tags"] == [f"trip:{trip_id}"]
         assert [each["name"] for each in job["input"]["stops"]] == ["Taree", "Gosford"]
-        assert (job["input"]["trip_version"], job["input"]["budget_s"]) == (3, 1)
+        assert (job["input"]["trip_version"], job["input"]["budget_s"]) == (2, 1)
 
     async def test_that_lack_something_are_named_by_their_place(self, user: User) -> None:
         trips = Trips(user)
