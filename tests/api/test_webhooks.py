@@ -200,7 +200,11 @@ class TestDeliveries:
         made = await make(user)
         trip = {
             "start": {"name": "Sydney", "lat": -33.87, "lon": 151.21},
-            "stops": [{"id": "a", "name": "Orange", "lat": -33.28, "lon": 149.1}],
+            "end": "start",
+            "stops": [
+                {"id": "a", "name": "Orange", "lat": -33.28, "lon": 149.1},
+                {"id": "b", "name": "Dubbo", "lat": -32.24, "lon": 148.6},
+            ],
             "depart_at": "2026-03-01T08:00:00+11:00",
         }
         job = (await user.http.post("/api/v1/routes", json=trip)).json()["data"]

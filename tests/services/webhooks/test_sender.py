@@ -128,55 +128,57 @@ class TestTheWay:
         assert post(endpoint.url()).delivered
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.test")])
+    today = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(today - datetime.timedelta(days=1))
+        .not_valid_after(today + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.test")]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[Receiver]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with receiver(context) as made:
+        yield made
+
+
 class TestTls:
     """The address is pinned, and the certificate must still be the name's."""
-
-    @pytest.fixture(scope="class")
-    def certificate(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.test")])
-        today = datetime.datetime.now(datetime.UTC)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(1)
-            .not_valid_before(today - datetime.timedelta(days=1))
-            .not_valid_after(today + datetime.timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.test")]), False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-            .sign(key, hashes.SHA256())
-        )
-        path = tmp_path_factory.mktemp("tls") / "both.pem"
-        path.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            + made.public_bytes(serialization.Encoding.PEM)
-        )
-        return path
-
-    @pytest.fixture
-    def endpoint(self, certificate: Path) -> Iterator[Receiver]:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        with receiver(context) as made:
-            yield made
 
     def _sender(self, trusted: ssl.SSLContext | None) -> Sender:
         return Sender(TESTS, 5, resolver=lambda *_: ["127.0.0.1"], tls=trusted)
 
-    def test_is_verified_against_the_name(self, endpoint: Receiver, certificate: Path) -> None:
+    def test_is_verified_against_the_name(self, secure: Receiver, certificate: Path) -> None:
         trusted = ssl.create_default_context(cafile=str(certificate))
         sender = self._sender(trusted)
-        assert sender.post(endpoint.url(host="hooks.test"), {}, b"{}").delivered
-        other = sender.post(endpoint.url(host="other.test"), {}, b"{}")
+        assert sender.post(secure.url(host="hooks.test"), {}, b"{}").delivered
+        other = sender.post(secure.url(host="other.test"), {}, b"{}")
         assert "CERTIFICATE_VERIFY_FAILED" in str(other.error)
 
-    def test_of_nobody_whom_the_system_trusts_is_refused(self, endpoint: Receiver) -> None:
-        answer = self._sender(None).post(endpoint.url(host="hooks.test"), {}, b"{}")
+    def test_of_nobody_whom_the_system_trusts_is_refused(self, secure: Receiver) -> None:
+        answer = self._sender(None).post(secure.url(host="hooks.test"), {}, b"{}")
         assert "CERTIFICATE_VERIFY_FAILED" in str(answer.error)
-        assert endpoint.got == []
+        assert secure.got == []
