@@ -173,8 +173,12 @@ class _Answer:
 
     async def open(self, message: Message) -> None:
         """Send, except for the end of an answer whose rest comes later."""
-        if self._visit.rest is None or message.get("more_body") or message.get("body"):
-            await self.send(message)
+        ends = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if ends and self._visit.rest is not None:
+            if not message.get("body"):
+                return
+            message = {**message, "more_body": True}
+        await self.send(message)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -14,10 +14,13 @@ from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from api import following, turns
+from api.door import Door
 from api.frames import Follower, Frame
 from api.stream import Hub
 from api.tail import PACKET, Tail
 from api.turns import Turns
+from api.visit import visit_of
+from core.settings import Settings
 from services.jobs.feed import Cursor
 from tests import sse
 from tests.api.conftest import MakeApp, Running
@@ -158,6 +161,56 @@ class TestTheRest:
         async with asyncio.timeout(5):
             await serving
         assert client.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+class TestTheDoor:
+    class Whole:
+        """A rest that says so, and notes that it was closed."""
+
+        closed = 0
+
+        async def serve(self, _receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.body", "body": b"rest", "more_body": False})
+
+        def close(self) -> None:
+            self.closed += 1
+
+    async def answer(self, rest: TestTheDoor.Whole, *, fails: bool) -> list[Message]:
+        async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+            # as early as can be: before even the status has been sent
+            visit_of(scope).rest = rest
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            if fails:
+                raise ValueError("half an answer")
+            await send({"type": "http.response.body", "body": b"first ", "more_body": True})
+            await send({"type": "http.response.body", "body": b"last "})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            return {"type": "http.disconnect"}
+
+        scope: Scope = {"type": "http", "method": "GET", "path": "/x", "headers": []}
+        await Door(app, Settings())(scope, receive, send)
+        return sent
+
+    async def test_serves_the_rest_after_what_the_application_sends(self) -> None:
+        rest = self.Whole()
+        start, *pieces = await self.answer(rest, fails=False)
+        assert start["status"] == 200
+        assert b"".join(one["body"] for one in pieces) == b"first last rest"
+        assert [one["more_body"] for one in pieces] == [True, True, False]
+        assert rest.closed
+
+    async def test_closes_it_where_the_application_fails(self) -> None:
+        rest = self.Whole()
+        with pytest.raises(ValueError, match="half an answer"):
+            await self.answer(rest, fails=True)
+        assert rest.closed
 
 
 class TestTheSweep:
