@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -25,7 +26,7 @@ class TestAnApiThatIsToldToGo:
                 room = app.state.engine_room
                 woken = getattr(room, reader)
                 # then both wait, and have nothing to read
-                await soon(lambda room=room: room.hub._paced_at > 0)
+                await soon(partial(getattr, room.hub, "_paced_at"))
                 await asyncio.sleep(0.01)
                 woken._wake.set()
                 for _ in range(ticks):
