@@ -59,6 +59,7 @@ class Outcome:
     restarts: dict[str, int]
     tally: dict[str, dict[str, int]]
     pace: dict[str, float]
+    slowest: list[dict[str, Any]]
     over_time: list[tuple[int, int, int, int]]
     attempts: dict[str, int]
     violations: list[Violation]
@@ -101,6 +102,7 @@ def _on(stage: Stage, plan: Plan) -> Outcome:
             restarts=stage.restarts(),
             tally=oracle.tally(jobs),
             pace=recovery.pace(connection),
+            slowest=recovery.slowest(connection, began),
             over_time=recovery.crowd_over_time(connection, began, took_s),
             attempts=dict(
                 connection.execute(

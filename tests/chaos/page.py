@@ -52,6 +52,7 @@ def render(told: dict[str, Any]) -> str:
         " given up, for its job to start over. Faults overlap, so a figure may have two"
         " causes.</p>",
         _table("", _COSTS, told["faults"]),
+        _table("The slowest jobs", ("job", "at_s", "took_s", "log"), told["slowest"]),
         "<h2>How the jobs ended</h2>",
         _kinds(told["kinds"]),
         _table("Answers", ("answer", "count"), _rows(told["answers"])),

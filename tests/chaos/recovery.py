@@ -78,6 +78,26 @@ def pace(connection: psycopg.Connection[Any]) -> dict[str, float]:
     }
 
 
+_SLOWEST = """
+SELECT j.kind || ' ' || j.status, extract(epoch FROM j.finished_at - j.created_at)::float8,
+    extract(epoch FROM j.created_at)::float8 - %s,
+    string_agg(replace(e.type, 'job.', '') || ' '
+               || round(extract(epoch FROM e.at - j.created_at), 1), ', ' ORDER BY e.seq)
+FROM jobs j JOIN job_events e ON e.job_id = j.id AND e.type <> 'job.progress'
+WHERE j.finished_at IS NOT NULL
+GROUP BY j.id ORDER BY j.finished_at - j.created_at DESC LIMIT 15
+"""
+
+
+def slowest(connection: psycopg.Connection[Any], began: float) -> list[dict[str, Any]]:
+    """The jobs that took longest, with what happened to them and after how many seconds."""
+    rows = connection.execute(_SLOWEST, (began,)).fetchall()
+    return [
+        {"job": job, "took_s": round(took_s, 1), "at_s": round(at_s, 1), "log": log}
+        for job, took_s, at_s, log in rows
+    ]
+
+
 def crowd_over_time(
     connection: psycopg.Connection[Any], began: float, seconds: float
 ) -> list[tuple[int, int, int, int]]:

@@ -40,6 +40,7 @@ def of(outcome: Outcome) -> dict[str, Any]:
         "kinds": outcome.tally,
         "attempts": outcome.attempts,
         "pace": outcome.pace,
+        "slowest": outcome.slowest,
         "restarts": outcome.restarts,
         "faults": faults,
         "answers": dict(sorted(told.answers.items())),
