@@ -261,6 +261,10 @@ class Acceptance:
             self.room.publisher.admitted(submitted.message)
         elif not submitted.replayed:
             self.room.publisher.job_waits(submitted.lane)
+        if not submitted.replayed:
+            # after this answer, which speaks of the same moment as `job.queued`
+            pace = self.room.hub.pace
+            asyncio.get_running_loop().call_soon(pace.since.update, [submitted.lane])
         self.room.feed.mark([owner_id])
         view, headers = submitted.view, dict[str, str]()
         if submitted.replayed:

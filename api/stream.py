@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -29,10 +30,12 @@ from core.errors import AppError
 from core.kind import KINDS
 from core.log import log
 from core.settings import Settings
-from services.jobs import views
+from services.jobs import pace, views
 
-#: How often the pace of the lanes is measured anew, for estimates. Seconds.
-PACE_EVERY_S = 5.0
+#: How often service times are read anew, for estimates. Seconds.
+TIMES_EVERY_S = 5.0
+#: A look at the lanes takes at most this share of the time, however long the queues.
+LOOK_SHARE = 0.1
 #: Events that one query fetches for all.
 BATCH = 1000
 #: Streams that one user may hold open on one process.
@@ -68,9 +71,11 @@ class Hub:
         self._positions: dict[UUID, int] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._paced_at = 0.0
+        self._times: dict[str, list[float]] = {}
+        self._timed_at = 0.0
+        self._look_at = 0.0
         self.closing = asyncio.Event()
-        self.pace = views.UNKNOWN_PACE
+        self.pace = pace.UNKNOWN_PACE
 
     def start(self) -> None:
         """Begin to read; call inside the event loop."""
@@ -264,24 +269,31 @@ class Hub:
         )
 
     async def _sweep(self) -> None:
-        """Measure the pace, and tell those who wait how far they are."""
-        if not self._followers and time.monotonic() - self._paced_at < PACE_EVERY_S:
+        """Look at the lanes, and tell those who wait how far they are."""
+        began = time.monotonic()
+        if began < self._look_at:
             return
         async with self._database.transaction() as session:
-            if time.monotonic() - self._paced_at >= PACE_EVERY_S:
-                self.pace = await perform_async(session, views.pace(sorted(KINDS)))
-                self._paced_at = time.monotonic()
-            if not self._followers:
-                return
-            queued = await perform_async(session, views.positions(list(self._followers)))
-        for spot in queued:
+            if began - self._timed_at >= TIMES_EVERY_S:
+                self._times = await perform_async(session, pace.service_times(KINDS))
+                self._timed_at = began
+            sight = await perform_async(session, pace.look(list(self._followers)))
+        self.pace = sight.pace(self._times)
+        for spot in sight.spots:
             if self._positions.get(spot.job_id) != spot.position:
                 self._positions[spot.job_id] = spot.position
                 self._hint(spot)
+        ended = time.monotonic()
+        self._look_at = ended + (ended - began) * (1 / LOOK_SHARE - 1) - SWEEP_EVERY_S / 2
 
     def _hint(self, spot: views.Spot) -> None:
-        eta_s = self.pace.wait_s(spot.kind, spot.lane, spot.position)
-        data = {"job_id": str(spot.job_id), "queue_position": spot.position, "eta_s": eta_s}
+        starts = self.pace.starts_in(spot.lane, spot.position)
+        data = {
+            "job_id": str(spot.job_id),
+            "queue_position": spot.position,
+            "eta_s": self.pace.ends_in_s(spot.kind, starts),
+            "starts_in_s": starts and asdict(starts),
+        }
         for follower in self._followers.get(spot.job_id, ()):
             follower.hint = Frame(None, "job.queue", data)
             follower.ready.set()

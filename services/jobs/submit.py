@@ -20,7 +20,9 @@ from services.idempotency import IdempotencyKey as IdempotencyKey
 from services.idempotency import take_key as take_key
 from services.jobs.admission import NO_CAPS, ROOM, Caps, Message
 from services.jobs.errors import JobNotFinished, JobNotFound, KindGone, TooManyJobs
-from services.jobs.views import INPUT_INLINE, UNKNOWN_PACE, JobView, Pace
+from services.jobs.forecast import KNOTS_TEXT
+from services.jobs.pace import UNKNOWN_PACE, Pace
+from services.jobs.views import INPUT_INLINE, JobView
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,15 @@ WITH job AS (
 ), event AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
     SELECT id, owner_id, 1, 'job.queued',
-           jsonb_build_object('queue_position', queue_position, 'eta_s',
-               round(CAST(:usual_s AS float8)
-                     * (1 + (queue_position - 1) / CAST(:slots AS float8))))
-    FROM place
+           jsonb_build_object('queue_position', queue_position,
+               'eta_s', round(p50 + CAST(:usual_s AS float8)),
+               'starts_in_s', CASE WHEN p50 IS NOT NULL
+                   THEN jsonb_build_object('p50', p50, 'p90', p90) END)
+    FROM (SELECT place.*, (CAST(:p50 AS integer[]))[knot] AS p50,
+                 (CAST(:p90 AS integer[]))[knot] AS p90
+          FROM place, LATERAL (SELECT width_bucket(greatest(queue_position, :unseen),
+              CASE WHEN queue_position IS NOT NULL THEN CAST(:knots AS integer[]) END) AS knot) k
+         ) forecast
 )
 SELECT created_at, deadline_at, start_by, queue_position, admitted_at IS NOT NULL AS admitted
 FROM place
@@ -144,7 +151,7 @@ def submit(
 
     Args:
         limits: what the owner may have unfinished and under way.
-        pace: what is known of the lanes, for the estimate in `job.queued`.
+        pace: what is known of the lanes, for the estimates in `job.queued`.
         admit: whether the caller can send a message after its commit.
         fill: see `Fill`; a replay does without it.
 
@@ -160,6 +167,7 @@ def submit(
     if fill is not None:
         new = yield from fill(new)
     body = json.dumps(new.input, separators=(",", ":")).encode()
+    p50, p90 = pace.of(new.kind.lane).texts
     made = yield bind(
         _SUBMIT,
         id=job_id,
@@ -179,7 +187,10 @@ def submit(
         per_user=limits.caps.per_user,
         priority=(new.priority or new.kind.priority).value,
         usual_s=pace.seconds.get(new.kind.name),
-        slots=max(1, pace.slots.get(new.kind.lane, 1)),
+        p50=p50,
+        p90=p90,
+        knots=KNOTS_TEXT,
+        unseen=pace.unseen(new.kind.lane),
         # a cap on all users' jobs is seen by an admission only
         admit=admit and new.kind.name not in limits.caps.per_kind,
         **ROOM,
