@@ -71,7 +71,7 @@ class Hub:
         self._positions: dict[UUID, int] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._times: dict[str, list[float]] = {}
+        self._times = pace.Times()
         self._timed_at = 0.0
         self._look_at = 0.0
         self.closing = asyncio.Event()

@@ -22,7 +22,8 @@ KNOTS: tuple[int, ...] = (*range(1, 17), *(round(16 * 1.15**n) for n in range(1,
 #: By how much a whole future may be slower or faster than the history, as the standard deviation
 #: of a logarithm: without it the sum of many jobs would seem to be known for certain.
 DRIFT = 0.15
-#: From one job's end to the start of the next in its slot: admission, broker, claim. Seconds.
+#: From one job's end to the start of the next in its slot (admission, broker, claim), where that
+#: has not been seen. Seconds.
 HANDOVER_S = 0.02
 #: Newcomers take at most this share of the slots from those they pass.
 PASSING_CAP = 0.85
@@ -141,11 +142,14 @@ class _Draws:
         return np.exp(self.dice.normal(0, math.hypot(DRIFT, spread / len(samples) ** 0.5), FUTURES))
 
 
-def forecast(lane: Lane, seconds: Mapping[str, Sequence[float]]) -> Starts:
+def forecast(
+    lane: Lane, seconds: Mapping[str, Sequence[float]], handover_s: float = HANDOVER_S
+) -> Starts:
     """Play the lane forward, and read off when each position starts.
 
     Args:
         seconds: observed service times by kind.
+        handover_s: from one job's end to the start of the next in its slot.
 
     Returns:
         `NOTHING_KNOWN` where no slot is alive.
@@ -160,36 +164,39 @@ def forecast(lane: Lane, seconds: Mapping[str, Sequence[float]]) -> Starts:
     places = ahead + [str(kind) for kind in draws.dice.choice(mix, max(16, lane.slots + 1))]
     pace = draws.pace(places)
     with np.errstate(invalid="ignore"):
-        begun, each = _play(lane, draws, places, pace)
-        slower = _slower(lane, draws, len(places))
+        begun, each = _play(lane, draws, places, pace, handover_s)
+        slower = _slower(lane, draws, len(places), handover_s)
         begun, step = begun * slower, each / lane.slots * slower[-1]
         return _read(np.array([_at(begun, step, knot) for knot in KNOTS]), lane.free)
 
 
-def _play(lane: Lane, draws: _Draws, places: list[str], pace: Floats) -> tuple[Floats, Floats]:
+def _play(
+    lane: Lane, draws: _Draws, places: list[str], pace: Floats, handover_s: float
+) -> tuple[Floats, Floats]:
     """Starts by place and future, and the mean time that a job of the places holds a slot."""
     ends = np.zeros((FUTURES, lane.slots))
     for slot, (kind, ran_s) in enumerate(list(lane.running)[: lane.slots]):
         ends[:, slot] = draws.rest(kind, ran_s) * pace
-    held = draws.services(places) * pace + HANDOVER_S
+    held = draws.services(places) * pace + handover_s
     begun, rows = np.empty_like(held), np.arange(FUTURES)
     for place in range(len(places)):
         first = ends.argmin(axis=1)
         begun[place] = ends[rows, first]
         ends[rows, first] += held[place]
-    return begun + HANDOVER_S, held.mean(axis=0)
+    return begun + handover_s, held.mean(axis=0)
 
 
-def _slower(lane: Lane, draws: _Draws, places: int) -> Floats:
+def _slower(lane: Lane, draws: _Draws, places: int, handover_s: float) -> Floats:
     """By how much newcomers delay each place: they take slots from all of a later turn."""
     load = np.zeros((places, FUTURES))
     turns = np.array(lane.turns[:HORIZON], dtype=int)
-    last = int(turns.max(initial=0)) + 1
-    turns = np.concatenate([turns, np.full(places - len(turns), last)])
+    # whoever stands far behind all that was seen is of a flood, and each of it has a later turn
+    after = int(turns.max(initial=0)) + 1 + np.arange(places - len(turns))
+    turns = np.concatenate([turns, after])
     for some in lane.newcomers:
         # how often they come is itself only seen from a few arrivals
         rate = draws.dice.gamma(some.count + 0.5, 1 / lane.over_s, FUTURES)
-        each = draws.of(some.kind).mean() + HANDOVER_S
+        each = draws.of(some.kind).mean() + handover_s
         load[turns > some.turn] += rate * each / lane.slots
     return np.asarray(1 / (1 - np.minimum(load, PASSING_CAP)))
 
@@ -204,8 +211,9 @@ def _at(begun: Floats, step: Floats, position: int) -> Floats:
 def _read(futures: Floats, free: int) -> Starts:
     futures = np.nan_to_num(np.sort(futures, axis=1), nan=math.inf, posinf=math.inf)
     p50, p90 = futures[:, FUTURES // 2], futures[:, FUTURES * 9 // 10]
+    known = np.isfinite(p90)  # half a forecast is none
     return Starts(
-        tuple(-1 if math.isinf(value) else round(value) for value in p50),
-        tuple(-1 if math.isinf(value) else math.ceil(value) for value in p90),
+        tuple(round(value) if sure else -1 for value, sure in zip(p50, known, strict=True)),
+        tuple(math.ceil(value) if sure else -1 for value, sure in zip(p90, known, strict=True)),
         free,
     )

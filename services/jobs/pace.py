@@ -13,6 +13,7 @@ from sqlalchemy import text
 from core.database import Steps, bind
 from models.job import Status
 from services.jobs.forecast import (
+    HANDOVER_S,
     HORIZON,
     NOTHING_KNOWN,
     Lane,
@@ -33,10 +34,38 @@ JOIN job_attempts t ON t.job_id = j.id AND t.outcome = 'succeeded' GROUP BY k.ki
 """)
 
 
-def service_times(kinds: Collection[str]) -> Steps[dict[str, list[float]]]:
-    """Seconds that the newest jobs of each kind ran, as role `engine`."""
+# Of those of them that waited while another ended: the time from that end to their start.
+_HANDOVER = text("""
+WITH recent AS MATERIALIZED (
+    SELECT newest.lane, newest.ready_at, t.started_at, t.ended_at
+    FROM unnest(CAST(:kinds AS text[])) AS k (kind)
+    CROSS JOIN LATERAL (SELECT id, lane, ready_at FROM jobs
+                        WHERE kind = k.kind AND status = 'succeeded'
+                        ORDER BY finished_at DESC LIMIT 60) newest
+    JOIN job_attempts t ON t.job_id = newest.id AND t.outcome = 'succeeded'
+)
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY
+    extract(epoch FROM next.started_at - before.ended_at)::float8)
+FROM recent next CROSS JOIN LATERAL (
+    SELECT max(ended_at) AS ended_at FROM recent
+    WHERE recent.lane = next.lane AND recent.ended_at <= next.started_at) before
+WHERE before.ended_at > next.ready_at
+""")
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds that the newest jobs of each kind ran, and between one and the next in its slot."""
+
+    seconds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    handover_s: float = HANDOVER_S
+
+
+def service_times(kinds: Collection[str]) -> Steps[Times]:
+    """How long the newest jobs of each kind took, as role `engine`."""
     rows = (yield bind(_SECONDS, kinds=sorted(kinds))).all()
-    return {row.kind: list(row.seconds) for row in rows}
+    handover_s = (yield bind(_HANDOVER, kinds=sorted(kinds))).scalar()
+    return Times({row.kind: list(row.seconds) for row in rows}, handover_s or HANDOVER_S)
 
 
 _SLOTS = text("""
@@ -160,11 +189,12 @@ class Sight:
     lanes: dict[str, Lane]
     spots: list[Spot]
 
-    def pace(self, seconds: Mapping[str, Sequence[float]]) -> Pace:
+    def pace(self, times: Times) -> Pace:
         """Play all lanes forward. Pure, and a few milliseconds for each."""
+        seconds = times.seconds
         return Pace(
             {kind: sum(values) / len(values) for kind, values in seconds.items() if values},
-            {name: forecast(lane, seconds) for name, lane in self.lanes.items()},
+            {name: forecast(lane, seconds, times.handover_s) for name, lane in self.lanes.items()},
         )
 
 
@@ -206,5 +236,5 @@ def look(job_ids: Collection[UUID] = ()) -> Steps[Sight]:
 
 def pace(kinds: Collection[str]) -> Steps[Pace]:
     """Measure the pace of all lanes, as role `engine`."""
-    seconds = yield from service_times(kinds)
-    return (yield from look()).pace(seconds)
+    times = yield from service_times(kinds)
+    return (yield from look()).pace(times)
