@@ -259,6 +259,8 @@ class Acceptance:
             submitted = await perform_async(session, steps)
         if submitted.message is not None:
             self.room.publisher.admitted(submitted.message)
+            # the publisher's thread goes first: it sends while the answer is rendered
+            await asyncio.sleep(0)
         elif not submitted.replayed:
             self.room.publisher.job_waits(submitted.lane)
         if not submitted.replayed:
