@@ -41,7 +41,7 @@ WITH recent AS MATERIALIZED (
     FROM unnest(CAST(:kinds AS text[])) AS k (kind)
     CROSS JOIN LATERAL (SELECT id, lane, ready_at FROM jobs
                         WHERE kind = k.kind AND status = 'succeeded'
-                        ORDER BY finished_at DESC LIMIT 60) newest
+                        ORDER BY finished_at DESC LIMIT 20) newest
     JOIN job_attempts t ON t.job_id = newest.id AND t.outcome = 'succeeded'
 )
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY
