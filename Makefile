@@ -10,7 +10,7 @@ VENV := .venv/bin/python
 LIMIT := $(if $(ARGS),,--cov-fail-under=85)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev demo logs test bench chaos check format lock install install-dev python
+.PHONY: help run dev demo logs test bench chaos check format lock install install-dev install-bench python
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ logs: ## follow the logs of the running stack
 test: install-dev ## run the tests; ARGS= goes to pytest, e.g. ARGS="-k jobs -x"
 	@$(VENV) -m pytest -n auto --dist loadfile --cov --cov-report=term $(LIMIT) $(ARGS)
 
-bench: install-dev ## measure, the peer beside us; ARGS="a c" for some sections
+bench: install-bench ## measure, the peer beside us; ARGS="a c" for some sections
 	@exec $(VENV) -m bench $(ARGS)
 
 chaos: install-dev ## break everything at random; CHAOS_SECONDS (300), CHAOS_SEED, CHAOS_DIR
@@ -52,13 +52,17 @@ lock: python ## pin pyproject.toml's dependencies anew in requirements/
 	"$(PYTHON)" -m venv "$$folder" && "$$folder/bin/python" -m pip install --quiet uv && \
 	compile="$$folder/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url $(UV_ARGS)" && \
-	$$compile -o requirements/run.txt && $$compile --extra dev -o requirements/dev.txt
+	$$compile -o requirements/run.txt && $$compile --extra dev -o requirements/dev.txt && \
+	$$compile --extra dev --extra bench -o requirements/bench.txt
 
 install: python
 	@"$(PYTHON)" -I local/install.py run
 
 install-dev: python
 	@"$(PYTHON)" -I local/install.py dev
+
+install-bench: python
+	@"$(PYTHON)" -I local/install.py bench
 
 python:
 	@test -n "$(PYTHON)" || { \

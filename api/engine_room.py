@@ -186,7 +186,7 @@ class Acceptance:
         async with databases.app.transaction(owner_id) as session:
             submitted = await perform_async(session, steps)
         if not submitted.replayed:
-            self._publish([submitted])
+            await self._publish([submitted])
         self.room.feed.mark([owner_id])
         view, headers = submitted.view, dict[str, str]()
         if submitted.replayed:
@@ -219,7 +219,7 @@ class Acceptance:
         async with databases.app.transaction(owner_id) as session:
             batch = await perform_async(session, steps)
             check()
-        self._publish(batch.made)
+        await self._publish(batch.made)
         self.room.feed.mark([owner_id])
         headers = {"Idempotent-Replayed": "true"} if batch.replayed else {}
         if self.terms.wait_s:
@@ -231,7 +231,7 @@ class Acceptance:
             jobs = [found[job_id] for job_id in batch.job_ids if job_id in found]
         return jobs_answer(self.room, jobs, headers=headers)
 
-    def _publish(self, made: Sequence[Submitted]) -> None:
+    async def _publish(self, made: Sequence[Submitted]) -> None:
         """Tell the workers and all who follow, after the commit."""
         publisher = self.room.publisher
         for submitted in made:
@@ -242,6 +242,11 @@ class Acceptance:
             if submitted.superseded:
                 publisher.jobs_changed((old, self.user.id) for old in submitted.superseded)
                 publisher.deliveries_wait()
+        # the publisher's thread goes first: it sends while the answer is rendered
+        await asyncio.sleep(0)
+        # after this answer, which speaks of the same moment as `job.queued`
+        since = self.room.hub.pace.since
+        asyncio.get_running_loop().call_soon(since.update, [submitted.lane for submitted in made])
 
     async def _wait(self, job_ids: Sequence[UUID], wait_s: int) -> dict[str, str]:
         """Wait until all have ended, at most so many seconds; the header that says so."""

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -24,12 +25,14 @@ from core.errors import AppError
 from core.kind import KINDS
 from core.log import log
 from core.settings import Settings
-from services.jobs import views
+from services.jobs import pace, views
 
 #: Whatever the broker does, an event is seen after so long. Seconds.
 SWEEP_EVERY_S = 1.0
-#: How often the pace of the lanes is measured anew, for estimates. Seconds.
-PACE_EVERY_S = 5.0
+#: How often service times are read anew, for estimates. Seconds.
+TIMES_EVERY_S = 5.0
+#: A look at the lanes takes at most this share of the time, however long the queues.
+LOOK_SHARE = 0.1
 #: Events that one query fetches for all.
 BATCH = 1000
 #: Streams that one user may hold open on one process.
@@ -58,8 +61,9 @@ class Hub(Following):
         self._redis_url = settings.redis_url
         self._streams: Counter[UUID] = Counter()
         self._positions: dict[UUID, int] = {}
-        self._paced_at = 0.0
-        self.pace = views.UNKNOWN_PACE
+        self._times = pace.Times()
+        self._timed_at = 0.0
+        self.pace = pace.UNKNOWN_PACE
 
     def start(self, *more: Coroutine[Any, Any, None]) -> None:
         super().start(self._read_hints(), self._watch_queue(), *more)
@@ -165,29 +169,34 @@ class Hub(Following):
 
     async def _watch_queue(self) -> None:
         while True:
+            began = time.monotonic()
             await self._attempt(self._look_around())
-            await asyncio.sleep(self._sweep_every_s)
+            rest_s = (time.monotonic() - began) * (1 / LOOK_SHARE - 1)
+            await asyncio.sleep(max(self._sweep_every_s, rest_s))
 
     async def _look_around(self) -> None:
-        """Measure the pace, and tell those who wait how far they are."""
+        """Look at the lanes, and tell those who wait how far they are."""
         before = {follower: follower.cursor for follower in self._all()}
-        stale = time.monotonic() - self._paced_at >= PACE_EVERY_S
-        if not before and not stale:
-            return
+        began = time.monotonic()
         async with self._database.transaction() as session:
-            if stale:
-                self.pace = await perform_async(session, views.pace(sorted(KINDS)))
-                self._paced_at = time.monotonic()
-            jobs = list(self._followers)
-            queued = await perform_async(session, views.positions(jobs)) if jobs else []
-        told, self._positions = self._positions, {one.job_id: one.position for one in queued}
-        for spot in queued:
+            if began - self._timed_at >= TIMES_EVERY_S:
+                self._times = await perform_async(session, pace.service_times(KINDS))
+                self._timed_at = began
+            sight = await perform_async(session, pace.look(list(self._followers)))
+        self.pace = sight.pace(self._times)
+        told, self._positions = self._positions, {one.job_id: one.position for one in sight.spots}
+        for spot in sight.spots:
             if told.get(spot.job_id) != spot.position:
                 self._hint(spot, before)
 
     def _hint(self, spot: views.Spot, before: dict[Follower, int]) -> None:
-        eta_s = self.pace.wait_s(spot.kind, spot.lane, spot.position)
-        data = {"job_id": str(spot.job_id), "queue_position": spot.position, "eta_s": eta_s}
+        starts = self.pace.starts_in(spot.lane, spot.position)
+        data = {
+            "job_id": str(spot.job_id),
+            "queue_position": spot.position,
+            "eta_s": self.pace.ends_in_s(spot.kind, starts),
+            "starts_in_s": starts and asdict(starts),
+        }
         for follower in self._followers.get(spot.job_id, ()):
             # whoever has heard more since the queue was read may know that the job has started
             if before.get(follower) == follower.cursor:

@@ -8,8 +8,13 @@ import platform
 import sys
 import time
 
+from bench.queues import durable, minute
 from bench.rig import rig
-from bench.sections import SECTIONS, Figures
+from bench.sections import SECTIONS as FIRST
+from bench.sections import Figures
+from bench.waiting import estimates, flood
+
+SECTIONS = FIRST | {"g": estimates, "h": flood, "i": minute, "j": durable}
 
 
 def _show(figures: Figures, indent: str = "    ") -> None:

@@ -47,6 +47,21 @@ def started(sent_at: float) -> None:
     client.rpush("plain:starts", time.time() - sent_at)
 
 
+@celery_app.task(name="plain.told")
+def told(sent_at: float) -> None:
+    """The same, where the other queues tell it."""
+    waited = time.time() - sent_at
+    redis.Redis.from_url(os.environ["PLAIN_STARTS"]).rpush("bench:starts", waited)
+
+
+@celery_app.task(name="plain.nap")
+def nap(seconds: float, sent_at: float | None = None) -> None:
+    """Take a while, and tell when it began."""
+    if sent_at is not None:
+        started(sent_at)
+    time.sleep(seconds)
+
+
 app = FastAPI()
 
 

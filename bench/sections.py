@@ -22,6 +22,8 @@ WHERE job_id = %s AND type = 'job.started'"""
 ENDED = "SELECT finished_at IS NOT NULL FROM jobs WHERE id = %s"
 #: What a single job is left alone for. Seconds.
 PAUSE_S = 0.06
+#: Jobs of one side before it is the other's turn.
+TURN = 20
 
 Figures = dict[str, Any]
 
@@ -105,9 +107,15 @@ def start_latency(rig: Rig, count: int = 200) -> Figures:
     rig.worker()
     submit = request("POST", "/api/v1/routes", token, TRIP)
 
-    async def ours() -> list[float]:
+    rig.plain_worker()
+    from celery import Celery
+
+    url = rig.stores.valkey.url(database=1)
+    sender, results = Celery(broker=url), redis.Redis.from_url(url)
+
+    async def ours(number: int) -> list[float]:
         connection, sent = await Connection.open(rig.api.port), dict[str, float]()
-        for _ in range(count):
+        for _ in range(number):
             began = time.time()
             _, body, _ = await connection.ask(submit)
             job_id = body.split(b'"id":"')[1][:36].decode()
@@ -117,17 +125,19 @@ def start_latency(rig: Rig, count: int = 200) -> Figures:
         await connection.close()
         return [float(rig.stores.one(STARTED, job_id)) - at for job_id, at in sent.items()]
 
-    mine = asyncio.run(ours())[20:]
-    rig.plain_worker()
-    from celery import Celery
+    def theirs(number: int) -> list[float]:
+        results.delete("plain:starts")
+        for sent in range(number):
+            sender.send_task("plain.started", [time.time()], queue="plain")
+            time.sleep(PAUSE_S)
+            until(lambda n=sent: results.llen("plain:starts") == n + 1, 10, PAUSE_S)  # type: ignore[misc]
+        return [float(value) for value in results.lrange("plain:starts", 0, -1)]  # type: ignore[union-attr]
 
-    url = rig.stores.valkey.url(database=1)
-    sender, results = Celery(broker=url), redis.Redis.from_url(url)
-    for number in range(count):
-        sender.send_task("plain.started", [time.time()], queue="plain")
-        time.sleep(PAUSE_S)
-        until(lambda n=number: results.llen("plain:starts") == n + 1, 10, PAUSE_S)  # type: ignore[misc]
-    bare = [float(value) for value in results.lrange("plain:starts", 20, -1)]  # type: ignore[union-attr]
+    mine, bare = list[float](), list[float]()
+    for turn in range(1 + count // TURN):  # by turns: the machine is never the same for long
+        pair = asyncio.run(ours(TURN)), theirs(TURN)
+        if turn:  # the first warms up
+            mine, bare = mine + pair[0], bare + pair[1]
     sender.close()
     return {
         "ours p50 ms": round(quantile(mine, 0.5) * 1000, 2),
@@ -166,7 +176,7 @@ def standard_requests(rig: Rig, seconds: float = 10) -> Figures:
 
 
 def recovery(rig: Rig, times: int = 20) -> Figures:
-    """(f) From a kill -9 to the next attempt's start: of the child that works, of the worker."""
+    """(f) From a kill -9 to the next start: of the child that works, of the worker, the broker."""
     from tests.faults.kinds import NAP
     from tests.lab import Lab
 
@@ -206,14 +216,32 @@ def recovery(rig: Rig, times: int = 20) -> Figures:
     def whole(_: Any, victim: Child = worker) -> None:
         victim.restart()
 
+    def broker() -> float:
+        """From its death, with all it held, to the start of a job that came meanwhile."""
+        rig.stores.valkey.kill()
+        began = time.monotonic()
+        job_id = lab.submit(owner, NAP, seconds=0.01).job_id
+        rig.stores.valkey.start()
+
+        def done() -> bool:
+            if worker.process.poll() is not None:
+                worker.start()  # as the supervisor does
+            return bool(lab.status(job_id) == "succeeded")
+
+        until(done, 60, 0.01)
+        return time.monotonic() - began
+
     children = [once(child) for _ in range(times)]
     workers = [once(whole) for _ in range(times)]
+    losses = [broker() for _ in range(times)]
     lab.close()
     return {
         "child: median s": round(statistics.median(children), 2),
         "child: worst s (<= 45)": round(max(children), 2),
         "worker, restarted: median s": round(statistics.median(workers), 2),
         "worker, restarted: worst s (<= 45)": round(max(workers), 2),
+        "broker: median s": round(statistics.median(losses), 2),
+        "broker: worst s (<= 45)": round(max(losses), 2),
         "times each": times,
     }
 

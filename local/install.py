@@ -1,4 +1,4 @@
-"""Makes `.venv` with pip alone: `python -I local/install.py run|dev`, standard library only."""
+"""Makes `.venv` with pip alone: `python -I local/install.py run|dev|bench`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed.json"
-# The development lock holds the other one's packages in the same versions.
-COVERS = {"run": ["run"], "dev": ["run", "dev"]}
+# Each lock holds the packages of those before it in the same versions.
+COVERS = {"run": ["run"], "dev": ["run", "dev"], "bench": ["run", "dev", "bench"]}
 
 
 class CannotInstall(RuntimeError):

@@ -14,6 +14,7 @@ from core.kind import Kind, Lane, Priority
 from core.settings import Settings
 from services.jobs import fleet
 from services.jobs.claim import Claimed, claim
+from services.jobs.pace import UNKNOWN_PACE, Pace
 from services.jobs.submit import NO_LIMITS, IdempotencyKey, Limits, NewJob, Submitted, submit
 from tasks import process
 from tests.faults.kinds import EFFECTS, NAP
@@ -73,6 +74,7 @@ class Lab:
         tags: list[str] | None = None,
         supersedes: str | None = None,
         admit: bool = False,
+        pace: Pace = UNKNOWN_PACE,
         **request: Any,
     ) -> Submitted:
         new = NewJob(
@@ -84,7 +86,8 @@ class Lab:
             priority=priority,
             supersedes=supersedes,
         )
-        return self.as_owner(owner_id, submit(owner_id, new, limits=limits, key=key, admit=admit))
+        steps = submit(owner_id, new, limits=limits, key=key, admit=admit, pace=pace)
+        return self.as_owner(owner_id, steps)
 
     def claim(self, job_id: UUID, attempt: int = 0, lease_s: float = 30) -> Claimed | None:
         steps = claim(job_id, attempt, worker_id=self.worker_id, pid=os.getpid(), lease_s=lease_s)

@@ -2,8 +2,10 @@
 
 from core.broker import celery_app
 from workers import lifecycle
+from workers.telling import Telling
 
 lifecycle.install()
+celery_app.steps["consumer"].add(Telling)
 
 app = celery_app
 

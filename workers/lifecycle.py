@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from typing import Any
@@ -34,6 +35,9 @@ def install() -> None:
 
 def _set_up_logging(**_: Any) -> None:
     configure_logging(get_settings(), process="worker")
+    # Our own lines say more of each attempt, and Celery's are written before it may start.
+    for noisy in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def _lane_of(worker: Any) -> Lane:

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from core.kind import Progress
 from models.job import TERMINAL
-from services.jobs.shown import ArtifactRead, JobRead, UtcTime
+from services.jobs.shown import ArtifactRead, JobRead, StartsIn, UtcTime
 
 REFERENCE = "#/components/schemas/{model}"
 
@@ -28,6 +28,7 @@ class JobQueue(Said):
 
     queue_position: int | None
     eta_s: int | None = Field(description="Estimate of seconds until the end.")
+    starts_in_s: StartsIn | None = Field(default=None, description="When it starts.")
 
 
 class Logged(Said):
@@ -42,6 +43,7 @@ class JobQueued(Logged):
 
     queue_position: int | None
     eta_s: int | None = Field(description="Estimate of seconds until the end.")
+    starts_in_s: StartsIn | None = Field(default=None, description="When it starts.")
 
 
 class JobStarted(Logged):

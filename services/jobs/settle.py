@@ -117,7 +117,8 @@ WITH mine AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
     SELECT id, owner_id, seq, 'job.queued',
            jsonb_build_object('queue_position',
-               fair_rank(lane, owner_id, priority, ready_at, id, false), 'eta_s', NULL)
+               fair_rank(lane, owner_id, priority, ready_at, id, false), 'eta_s', NULL,
+               'starts_in_s', NULL)
     FROM job
 )
 SELECT seq FROM job

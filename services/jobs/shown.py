@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core.kind import Progress
 from services.artifacts.rows import ADDRESS
 from services.jobs.attempts import AttemptView
 from services.jobs.explain import Explanation, ReasonCode
-from services.jobs.views import JobView, Pace
+from services.jobs.pace import Pace
+from services.jobs.views import JobView
 
 #: Whatever zone the database's session speaks, clients read UTC.
 UtcTime = Annotated[datetime, AfterValidator(lambda at: at.astimezone(UTC))]
@@ -51,6 +52,15 @@ class ChildCounts(BaseModel):
     failed: int = Field(description="Of the finished ones: those that did not succeed.")
 
 
+class StartsIn(BaseModel):
+    """When a queued job starts, in seconds from now. Both move with whoever comes and ends."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    p50: int = Field(description="As likely before it as after it.")
+    p90: int = Field(description="Nine jobs in ten start before it.")
+
+
 class JobRead(BaseModel):
     """A job. Poll it, wait for it, or stream its events: all are views of one log."""
 
@@ -72,6 +82,10 @@ class JobRead(BaseModel):
     max_attempts: int
     queue_position: int | None = Field(description="From 1; `null` past 1000 or not queued.")
     eta_s: int | None = Field(description="Estimate of seconds until the end.")
+    starts_in_s: StartsIn | None = Field(
+        description="When it starts, by the jobs before it, what runs, and how long such jobs"
+        " took. `null` once it has started, and where no worker or no history is known."
+    )
     artifacts: list[ArtifactRead]
     tags: list[str]
     created_at: UtcTime
@@ -92,6 +106,7 @@ class JobRead(BaseModel):
     @classmethod
     def of(cls, view: JobView, pace: Pace) -> JobRead:
         """The job as the contract shows it."""
+        starts = pace.starts_in_of(view)
         return cls(
             id=view.id,
             kind=view.kind,
@@ -107,6 +122,7 @@ class JobRead(BaseModel):
             max_attempts=view.max_attempts,
             queue_position=view.queue_position,
             eta_s=pace.eta_s(view),
+            starts_in_s=StartsIn.model_validate(starts) if starts else None,
             artifacts=[
                 ArtifactRead(**artifact, url=f"{ADDRESS}{artifact['id']}")
                 for artifact in view.artifacts

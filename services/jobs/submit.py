@@ -20,8 +20,10 @@ from services.idempotency import IdempotencyKey as IdempotencyKey
 from services.idempotency import take_key as take_key
 from services.jobs.admission import NO_CAPS, ROOM, Caps, Message
 from services.jobs.errors import JobNotFinished, JobNotFound, KindGone, TooManyJobs
+from services.jobs.forecast import KNOTS_TEXT
+from services.jobs.pace import UNKNOWN_PACE, Pace
 from services.jobs.supersede import Place, supersede, take_turns
-from services.jobs.views import INPUT_INLINE, UNKNOWN_PACE, JobView, Pace
+from services.jobs.views import INPUT_INLINE, JobView
 
 
 @dataclass(frozen=True)
@@ -153,10 +155,15 @@ WITH job AS (
 ), event AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
     SELECT id, owner_id, 1, 'job.queued',
-           jsonb_build_object('queue_position', queue_position, 'eta_s',
-               round(CAST(:usual_s AS float8)
-                     * (1 + (queue_position - 1) / CAST(:slots AS float8))))
-    FROM place
+           jsonb_build_object('queue_position', queue_position,
+               'eta_s', round(p50 + CAST(:usual_s AS float8)),
+               'starts_in_s', CASE WHEN p50 IS NOT NULL
+                   THEN jsonb_build_object('p50', p50, 'p90', p90) END)
+    FROM (SELECT place.*, (CAST(:p50 AS integer[]))[knot] AS p50,
+                 (CAST(:p90 AS integer[]))[knot] AS p90
+          FROM place, LATERAL (SELECT width_bucket(greatest(queue_position, :unseen),
+              CASE WHEN queue_position IS NOT NULL THEN CAST(:knots AS integer[]) END) AS knot) k
+         ) forecast
 )
 SELECT created_at, deadline_at, start_by, queue_position, admitted_at IS NOT NULL AS admitted
 FROM place
@@ -229,6 +236,7 @@ def write(
 def _bound(owner_id: UUID, job_id: UUID, new: NewJob, entry: Entry, body: bytes) -> Query:
     """`_SUBMIT` with its values."""
     limits, pace, kind = entry.limits, entry.pace, new.kind
+    p50, p90 = pace.of(kind.lane).texts
     return bind(
         _SUBMIT,
         id=job_id,
@@ -249,7 +257,10 @@ def _bound(owner_id: UUID, job_id: UUID, new: NewJob, entry: Entry, body: bytes)
         per_user=limits.caps.per_user,
         priority=(new.priority or kind.priority).value,
         usual_s=pace.seconds.get(kind.name),
-        slots=max(1, pace.slots.get(kind.lane, 1)),
+        p50=p50,
+        p90=p90,
+        knots=KNOTS_TEXT,
+        unseen=pace.unseen(kind.lane),
         # a cap on all users' jobs is seen by an admission only
         admit=entry.admit and kind.name not in limits.caps.per_kind,
         **ROOM,

@@ -1,4 +1,4 @@
-"""Reading jobs: one, a page, their events, and how long such jobs take."""
+"""Reading jobs: one, a page, their events, and where they stand in the queue."""
 
 from __future__ import annotations
 
@@ -55,6 +55,8 @@ class JobView:
     queue_position: int | None = None
     #: Seconds that the present attempt has run.
     running_s: float | None = None
+    #: Seconds before which a queued job does not start: it waits for its next attempt.
+    ready_in_s: float = 0.0
 
 
 _VIEW = """
@@ -71,7 +73,8 @@ SELECT j.id, j.owner_id, j.kind, j.lane, j.status, j.seq, j.attempt, j.max_attem
         FROM artifacts a WHERE a.job_id = j.id AND a.missing_at IS NULL), '[]') AS artifacts,
     {rank} AS queue_position,
     CASE WHEN j.status = 'running' THEN extract(epoch FROM now() - (
-        SELECT max(started_at) FROM job_attempts t WHERE t.job_id = j.id))::float8 END AS running_s
+        SELECT max(started_at) FROM job_attempts t WHERE t.job_id = j.id))::float8 END AS running_s,
+    greatest(0, extract(epoch FROM j.ready_at - now()))::float8 AS ready_in_s
 FROM jobs j JOIN job_payloads p ON p.job_id = j.id LEFT JOIN job_runs r ON r.job_id = j.id
 """
 
@@ -222,57 +225,6 @@ def events_after(known: Sequence[tuple[UUID, int]], *, limit: int = 1000) -> Ste
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How fast the lanes work: slots by lane, and seconds that a job takes by kind."""
-
-    slots: dict[str, int]
-    seconds: dict[str, float]
-
-    def eta_s(self, job: JobView) -> int | None:
-        """Seconds until the job should have ended, or None where nothing is known."""
-        usual = self.seconds.get(job.kind)
-        if job.status == Status.RUNNING and job.running_s is not None:
-            done = (job.progress or {}).get("fraction") or 0.0
-            if done >= 0.05:
-                return round(job.running_s * (1 - done) / done)
-            return None if usual is None else round(max(0.0, usual - job.running_s))
-        if job.status == Status.QUEUED and job.queue_position:
-            return self.wait_s(job.kind, job.lane, job.queue_position)
-        return None
-
-    def wait_s(self, kind: str, lane: str, position: int) -> int | None:
-        """Seconds until a queued job should have ended, as if all before it were of its kind."""
-        usual = self.seconds.get(kind)
-        if usual is None:
-            return None
-        return round(usual * (1 + (position - 1) / max(1, self.slots.get(lane, 1))))
-
-
-UNKNOWN_PACE = Pace({}, {})
-
-_SLOTS = text("""
-SELECT lane, sum(slots)::int AS slots FROM workers
-WHERE ended_at IS NULL AND beat_at > now() - interval '30 seconds' GROUP BY lane
-""")
-
-#: Mean over the newest of each kind: enough to smooth, few enough to follow a change.
-_SECONDS = text("""
-SELECT k.kind, avg(extract(epoch FROM t.ended_at - t.started_at))::float8 AS seconds
-FROM unnest(CAST(:kinds AS text[])) AS k (kind)
-CROSS JOIN LATERAL (SELECT id FROM jobs WHERE kind = k.kind AND status = 'succeeded'
-                    ORDER BY finished_at DESC LIMIT 30) j
-JOIN job_attempts t ON t.job_id = j.id AND t.outcome = 'succeeded' GROUP BY k.kind
-""")
-
-
-def pace(kinds: Sequence[str]) -> Steps[Pace]:
-    """Measure the pace of all lanes, as role `engine`."""
-    slots = {row.lane: row.slots for row in (yield _SLOTS).all()}
-    seconds = {row.kind: row.seconds for row in (yield bind(_SECONDS, kinds=list(kinds))).all()}
-    return Pace(slots, seconds)
-
-
-@dataclass(frozen=True)
 class Spot:
     """Where a queued job stands in its lane, from 1."""
 
@@ -282,8 +234,8 @@ class Spot:
     position: int
 
 
-# One scan of the queue, whoever asks and for how many; the order is that of `fair_rank`.
-_POSITIONS = text("""
+#: One scan of the queue, whoever asks and for how many; the order is that of `fair_rank`.
+PLACES = """
 WITH queue AS (
     SELECT id, owner_id, kind, lane, ready_at, admitted_at IS NULL AS waits,
            admitted_at IS NULL AND job_yields(priority, ready_at) AS yields
@@ -297,12 +249,15 @@ WITH queue AS (
                              ORDER BY yields, ready_at, id) AS turn
     FROM queue LEFT JOIN running USING (lane, owner_id)
 ), places AS (
-    SELECT id, kind, lane, (row_number() OVER (PARTITION BY lane ORDER BY waits, yields,
-        CASE WHEN waits THEN turn END, ready_at, id))::int AS position
+    SELECT id, kind, lane, CASE WHEN waits THEN turn ELSE 0 END AS turn,
+        (row_number() OVER (PARTITION BY lane ORDER BY waits, yields,
+            CASE WHEN waits THEN turn END, ready_at, id))::int AS position
     FROM turns
 )
+"""
+_POSITIONS = text(f"""{PLACES}
 SELECT id AS job_id, kind, lane, position FROM places WHERE id = ANY(:ids) AND position <= 1000
-""")
+""")  # noqa: S608  # a constant
 
 
 def positions(job_ids: Sequence[UUID]) -> Steps[list[Spot]]:

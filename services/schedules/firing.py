@@ -17,8 +17,8 @@ from core.kind import Kind, Priority
 from models.schedule import Outcome
 from services.idempotency import IdempotencyKey
 from services.jobs.errors import KindGone, TooManyJobs, job_error
+from services.jobs.pace import UNKNOWN_PACE, Pace
 from services.jobs.submit import NO_LIMITS, Limits, NewJob, Submitted, submit
-from services.jobs.views import UNKNOWN_PACE, Pace
 from services.schedules import views
 from services.schedules.errors import MISSED
 from services.schedules.periods import Decision, decide

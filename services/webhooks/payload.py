@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from services.jobs.pace import UNKNOWN_PACE
 from services.jobs.shown import JobRead
-from services.jobs.views import UNKNOWN_PACE, JobView
+from services.jobs.views import JobView
 
 #: Standard Webhooks specification 1.0, "Payload size". Bytes.
 BODY_MAX = 20_000

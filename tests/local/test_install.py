@@ -16,8 +16,8 @@ Commands = list[list[str]]
 
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
-    """A project with two locks, where pip is only written down."""
-    for name in ("run", "dev"):
+    """A project with its locks, where pip is only written down."""
+    for name in ("run", "dev", "bench"):
         (tmp_path / "requirements").mkdir(exist_ok=True)
         (tmp_path / f"requirements/{name}.txt").write_text(name)
     (tmp_path / ".venv").mkdir()
@@ -47,10 +47,11 @@ def test_it_installs_once_and_again_when_the_lock_changes(
     assert len(commands) == 2
 
 
-def test_the_development_lock_covers_the_other(commands: Commands) -> None:
-    install.main("dev")
-    install.main("run")
-    assert [command[-1].rpartition("/")[2] for command in commands] == ["dev.txt"]
+@pytest.mark.parametrize(("lock", "covered"), [("dev", "run"), ("bench", "dev")])
+def test_a_lock_covers_those_before_it(commands: Commands, lock: str, covered: str) -> None:
+    install.main(lock)
+    install.main(covered)
+    assert [command[-1].rpartition("/")[2] for command in commands] == [f"{lock}.txt"]
 
 
 def test_a_python_without_ensurepip_is_told_what_to_install(

@@ -13,7 +13,7 @@ from tests.errands import soon
 
 
 def _has_looked(hub: Hub) -> bool:
-    return hub._paced_at > 0
+    return hub._timed_at > 0
 
 
 class TestAnApiThatIsToldToGo:

@@ -81,7 +81,7 @@ class TestTheLog:
             for frame in found
         ]
         assert [(frame.event, sorted(data)) for frame, data in zip(found, own, strict=True)] == [
-            ("job.queued", ["at", "eta_s", "queue_position"]),
+            ("job.queued", ["at", "eta_s", "queue_position", "starts_in_s"]),
             ("job.started", ["at", "attempt"]),
             ("job.retrying", ["at", "attempt", "error", "next_attempt_at"]),
             ("job.started", ["at", "attempt"]),

@@ -112,7 +112,7 @@ class TestThePlaceInTheQueue:
             moved = [frame async for frame in _hints(frames, before - 1)]
         assert {frame.event for frame in moved} == {"job.queue"}
         assert {frame.id for frame in moved} == {None}
-        assert set(moved[-1].data) == {"job_id", "queue_position", "eta_s"}
+        assert set(moved[-1].data) == {"job_id", "queue_position", "eta_s", "starts_in_s"}
         assert (moved[-1].data["job_id"], moved[-1].data["queue_position"]) == (
             *(str(second), before - 1),
         )

@@ -19,7 +19,7 @@ TWO_STOPS = {**body(stop("a"), stop("b")), "tags": ["trip:1"]}
 FIELDS = {
     *("id", "kind", "status", "progress", "input", "result", "error", "seq", "attempt"),
     *("max_attempts", "queue_position", "eta_s", "artifacts", "tags", "created_at", "started_at"),
-    *("finished_at", "expires_at", "deadline_at", "start_by", "cancel_requested_at"),
+    *("starts_in_s", "finished_at", "expires_at", "deadline_at", "start_by", "cancel_requested_at"),
     *("superseded_by", "retry_of", "parent_id", "children", "links"),
     *("input_size_bytes", "result_size_bytes"),
 }
