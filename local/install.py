@@ -1,4 +1,4 @@
-"""Makes `.venv` with pip alone: `python -I local/install.py run|dev|bench`."""
+"""Makes `.venv` with pip alone: `install.py run|dev|bench`; needs the standard library only."""
 
 from __future__ import annotations
 
