@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import PROBLEM_MEDIA_TYPE, code_of_status, problem, problem_bytes
+from api.metrics import Requests
 from api.visit import Visit, begin_visit, visit_of
 from core.ids import new_id
 from core.log import log
@@ -75,8 +76,9 @@ class ClientStalled(OSError):
 class Door:
     """Request id, log line, security headers, CORS, body limits, and one shape for all errors."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, requests: Requests) -> None:
         self.settings = settings
+        self._requests = requests
         origins = settings.cors_origins
         cors = CORSMiddleware(
             BodyLimit(app),
@@ -110,7 +112,24 @@ class Door:
             elif not visit.body_done:
                 raise  # the server must break the connection: half an answer is out
         finally:
-            _write_access_line(scope, visit)
+            self._account_for(scope, visit, is_stream=answer.is_stream)
+
+    def _account_for(self, scope: Scope, visit: Visit, *, is_stream: bool) -> None:
+        seconds = time.perf_counter() - visit.started
+        # the template, so that ids do not make a thousand names of one route
+        route = _template(scope)
+        method = scope["method"]
+        if not is_stream:
+            # nor may callers invent values of a label
+            known = method if method in METHODS else "other"
+            self._requests.observe(known, route or "none", visit.status, seconds)
+        log.info(
+            "request",
+            method=method,
+            path=route or scope["path"],
+            status=visit.status,
+            duration_ms=round(seconds * 1000, 1),
+        )
 
 
 def _only_pipes(error: BaseException) -> bool:
@@ -129,17 +148,6 @@ def _open(scope: Scope) -> Visit:
     if trace := _TRACE_PARENT.fullmatch(headers.get("traceparent", "")):
         structlog.contextvars.bind_contextvars(trace_id=trace.group(1))
     return visit
-
-
-def _write_access_line(scope: Scope, visit: Visit) -> None:
-    log.info(
-        "request",
-        method=scope["method"],
-        # the template, so that ids do not make a thousand names of one route
-        path=_template(scope) or scope["path"],
-        status=visit.status,
-        duration_ms=round((time.perf_counter() - visit.started) * 1000, 1),
-    )
 
 
 def _template(scope: Scope) -> str | None:

@@ -84,6 +84,11 @@ class Feed:
                 self._dirty.add(owner_id)
                 self._wake.set()
 
+    @property
+    def open_streams(self) -> int:
+        """Streams of all jobs of a user each."""
+        return sum(map(len, self._readers.values()))
+
     @contextmanager
     def reading(self, owner_id: UUID, tag: str | None, after: Cursor) -> Iterator[Reader]:
         """Follow a user's jobs, those with a tag if one is given."""

@@ -25,12 +25,17 @@ TAGS: list[dict[str, Any]] = [
     {"name": "routes", "description": "Road trips: submit the stops, get the plan."},
     {"name": "matrix", "description": "Driving times and distances between a few places."},
     {"name": "artifacts", "description": "Files that jobs made."},
+    {
+        "name": "admin",
+        "description": "For the role `admin`; each action is recorded.",
+    },
     {"name": "health", "description": "For operators and load balancers."},
 ]
 
 _ERRORS = {
     "400": "Malformed",
     "401": "Unauthenticated",
+    "403": "Forbidden",
     "404": "NotFound",
     "409": "Conflict",
     "410": "Gone",
@@ -46,6 +51,7 @@ _ERRORS = {
 _TEXTS = {
     "400": "The body is not valid JSON.",
     "401": "No access token, or not a valid one.",
+    "403": "Your role does not allow this (`ADMIN_REQUIRED`).",
     "404": "There is no such thing, or it is not yours.",
     "409": "What is there now stands against it.",
     "410": "It was kept until its time was over, or it is lost.",

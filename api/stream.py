@@ -89,6 +89,11 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    @property
+    def open_streams(self) -> int:
+        """Streams of one job each."""
+        return sum(map(len, self._followers.values()))
+
     @contextmanager
     def stream_of(self, user_id: UUID) -> Iterator[None]:
         """Count an open stream of a user.
@@ -280,7 +285,8 @@ class Hub:
                 self._hint(spot)
 
     def _hint(self, spot: views.Spot) -> None:
-        eta_s = self.pace.wait_s(spot.kind, spot.lane, spot.position)
+        usual = self.pace.wait_s(spot.kind, spot.lane, spot.position)
+        eta_s = None if spot.paused else usual
         data = {"job_id": str(spot.job_id), "queue_position": spot.position, "eta_s": eta_s}
         for follower in self._followers.get(spot.job_id, ()):
             follower.hint = Frame(None, "job.queue", data)

@@ -1,6 +1,6 @@
 """The tables, gathered for migrations."""
 
-from models import job, road, trip, user
+from models import job, operator, road, trip, user
 from models.base import metadata
 
-__all__ = ["job", "metadata", "road", "trip", "user"]
+__all__ = ["job", "metadata", "operator", "road", "trip", "user"]

@@ -43,6 +43,11 @@ WITH lost AS (
 ), history AS (
     UPDATE job_attempts SET ended_at = now(), outcome = 'lost', error = CAST(:error AS jsonb)
     FROM lost WHERE job_attempts.fence = lost.fence
+), counted AS (
+    -- after the jobs, whose rows it needs: two rescues never wait for each other in a ring
+    INSERT INTO counters (name, value)
+    SELECT 'leases_lost', count(*) FROM job HAVING count(*) > 0
+    ON CONFLICT (name) DO UPDATE SET value = counters.value + excluded.value
 ), event AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
     SELECT id, owner_id, seq,
