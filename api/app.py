@@ -17,13 +17,27 @@ from api.engine_room import engine_room
 from api.errors import install_error_handlers
 from api.frames import StreamEnded, answer_stream_ended
 from api.limits import Limiter
+from api.metrics import Metrics
 from api.openapi import DESCRIPTION, TAGS, finish_openapi
 from api.reference import add_reference
-from api.routes import artifacts, auth, health, jobs, matrix, routes, stops, streams, trips
+from api.routes import (
+    admin,
+    artifacts,
+    auth,
+    health,
+    jobs,
+    matrix,
+    metrics,
+    routes,
+    stops,
+    streams,
+    trips,
+)
 from api.text import refuse_unstorable_text
 from core.database import AsyncDatabase, Role
 from core.log import configure_logging
 from core.settings import Settings, get_settings
+from core.tracing import start_tracing, stop_tracing
 from services.artifacts.store import open_store
 from services.passwords import Passwords
 from services.tokens import KeyRing, OwnIssuer, Verifier
@@ -48,7 +62,8 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         # the middleware that answers unknown errors is the outermost one of FastAPI,
         # so whatever must dress those answers as well has to stand outside of all of it
-        return Door(super().build_middleware_stack(), self.state.settings)
+        stack = super().build_middleware_stack()
+        return Door(stack, self.state.settings, self.state.metrics.requests)
 
     def openapi(self) -> dict[str, Any]:
         if not self.openapi_schema:
@@ -72,10 +87,12 @@ def create_app(settings: Settings | None = None) -> Application:
         generate_unique_id_function=_operation_id,
     )
     app.state.settings = settings
+    app.state.metrics = Metrics()
     install_error_handlers(app)
     app.add_exception_handler(StreamEnded, answer_stream_ended)
     add_reference(app)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(auth.keys_router)
     app.include_router(auth.sign_in_router, prefix="/api/v1")
     for router in OWNED:
@@ -88,6 +105,7 @@ def create_app(settings: Settings | None = None) -> Application:
             include_in_schema=False,
         )
     app.include_router(auth.users_router, prefix="/api/v1")
+    app.include_router(admin.router, prefix="/api/v1")
     return app
 
 
@@ -121,6 +139,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             artifacts=open_store(settings),
         )
         await closing.enter_async_context(engine_room(app, settings, databases))
+        closing.callback(stop_tracing)
         yield
 
 
@@ -129,6 +148,8 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(name)
     configure_logging(get_settings(), "api")
+    # before the application is made, which asks once whether anybody traces
+    start_tracing(get_settings(), "wheels-api")
     made = create_app()
     # A full collection walks all that was imported, 140 ms every two seconds under load, and
     # every open request waits for it. Nothing of this is garbage while the process lives.

@@ -20,6 +20,7 @@ from services.idempotency import IdempotencyKey as IdempotencyKey
 from services.idempotency import take_key as take_key
 from services.jobs.admission import NO_CAPS, ROOM, Caps, Message
 from services.jobs.errors import JobNotFinished, JobNotFound, KindGone, TooManyJobs
+from services.jobs.pauses import paused
 from services.jobs.views import INPUT_INLINE, UNKNOWN_PACE, JobView, Pace
 
 
@@ -89,7 +90,9 @@ class Submitted:
     replayed: bool = False
 
 
-_SUBMIT = text("""
+_PAUSED = paused(":kind", ":lane")
+
+_SUBMIT = text(f"""
 WITH job AS (
     INSERT INTO jobs (id, owner_id, kind, lane, status, seq, max_attempts, tags, retry_of, trace,
                       priority, deadline_at, start_by, admitted_at, admissions)
@@ -97,7 +100,7 @@ WITH job AS (
            :priority, now() + make_interval(secs => :deadline_s),
            now() + make_interval(secs => :start_s),
            CASE WHEN enters THEN now() END, CAST(enters AS integer)
-    FROM (SELECT :admit AND NOT lane_waits(:lane)
+    FROM (SELECT :admit AND NOT {_PAUSED} AND NOT lane_waits(:lane)
                  AND lane_room(:lane, :per_slot, :unserved, :beat_s) > 0
                  AND (SELECT count(*) FROM jobs
                       WHERE owner_id = :owner AND lane = :lane AND finished_at IS NULL
@@ -110,7 +113,7 @@ WITH job AS (
     RETURNING id, owner_id, lane, priority, ready_at, created_at, deadline_at, start_by, admitted_at
 ), place AS (
     SELECT *, fair_rank(lane, owner_id, priority, ready_at, id, admitted_at IS NOT NULL)
-        AS queue_position FROM job
+        AS queue_position, {_PAUSED} AS paused FROM job
 ), payload AS (
     INSERT INTO job_payloads (job_id, owner_id, input, input_size)
     SELECT id, owner_id, CAST(:input AS jsonb), :input_size FROM job
@@ -118,13 +121,14 @@ WITH job AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
     SELECT id, owner_id, 1, 'job.queued',
            jsonb_build_object('queue_position', queue_position, 'eta_s',
-               round(CAST(:usual_s AS float8)
-                     * (1 + (queue_position - 1) / CAST(:slots AS float8))))
+               CASE WHEN NOT paused THEN round(CAST(:usual_s AS float8)
+                     * (1 + (queue_position - 1) / CAST(:slots AS float8))) END)
     FROM place
 )
-SELECT created_at, deadline_at, start_by, queue_position, admitted_at IS NOT NULL AS admitted
+SELECT created_at, deadline_at, start_by, queue_position, paused,
+       admitted_at IS NOT NULL AS admitted
 FROM place
-""")
+""")  # noqa: S608
 
 
 def submit(

@@ -13,6 +13,7 @@ from sqlalchemy import Row, text
 from core.database import Steps, bind
 from models.job import Status
 from services.jobs.errors import JobNotFound
+from services.jobs.pauses import paused
 
 #: Inputs and results above these sizes are left out where many jobs travel. Bytes.
 INPUT_INLINE = 64 * 1024
@@ -49,6 +50,8 @@ class JobView:
     progress: dict[str, Any] | None = None
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     queue_position: int | None = None
+    #: Whether its kind or lane is not begun at present: nobody knows until when.
+    paused: bool = False
     #: Seconds that the present attempt has run.
     running_s: float | None = None
 
@@ -64,7 +67,7 @@ SELECT j.id, j.owner_id, j.kind, j.lane, j.status, j.seq, j.attempt, j.max_attem
         a.media_type, 'size_bytes', a.size_bytes, 'sha256', a.sha256,
         'expires_at', least(a.expires_at, j.expires_at)) ORDER BY a.created_at, a.id)
         FROM artifacts a WHERE a.job_id = j.id AND a.missing_at IS NULL), '[]') AS artifacts,
-    {rank} AS queue_position,
+    {rank} AS queue_position, j.status = 'queued' AND {paused} AS paused,
     CASE WHEN j.status = 'running' THEN extract(epoch FROM now() - (
         SELECT max(started_at) FROM job_attempts t WHERE t.job_id = j.id))::float8 END AS running_s
 FROM jobs j JOIN job_payloads p ON p.job_id = j.id LEFT JOIN job_runs r ON r.job_id = j.id
@@ -72,12 +75,13 @@ FROM jobs j JOIN job_payloads p ON p.job_id = j.id LEFT JOIN job_runs r ON r.job
 
 _RANK = """CASE WHEN j.status = 'queued' THEN fair_rank(j.lane, j.owner_id, j.priority, j.ready_at,
         j.id, j.admitted_at IS NOT NULL) END"""
-_RANKED = _VIEW.format(rank=_RANK)
+_PAUSED = paused("j.kind", "j.lane")
+_RANKED = _VIEW.format(rank=_RANK, paused=_PAUSED)
 
 _ONE = text(_RANKED + "WHERE j.id = :id AND j.owner_id = :owner")
 _MANY = text(_RANKED + "WHERE j.id = ANY(:ids)")
 _OF_OWNERS = text(
-    _VIEW.format(rank="NULL::integer")
+    _VIEW.format(rank="NULL::integer", paused=_PAUSED)
     + "JOIN unnest(CAST(:ids AS uuid[]), CAST(:owners AS uuid[])) AS wanted (id, owner)"
     " ON j.id = wanted.id AND j.owner_id = wanted.owner"
 )
@@ -228,7 +232,7 @@ class Pace:
             if done >= 0.05:
                 return round(job.running_s * (1 - done) / done)
             return None if usual is None else round(max(0.0, usual - job.running_s))
-        if job.status == Status.QUEUED and job.queue_position:
+        if job.status == Status.QUEUED and job.queue_position and not job.paused:
             return self.wait_s(job.kind, job.lane, job.queue_position)
         return None
 
@@ -272,10 +276,11 @@ class Spot:
     kind: str
     lane: str
     position: int
+    paused: bool = False
 
 
 # One scan of the queue, whoever asks and for how many; the order is that of `fair_rank`.
-_POSITIONS = text("""
+_POSITIONS = text(f"""
 WITH queue AS (
     SELECT id, owner_id, kind, lane, ready_at, admitted_at IS NULL AS waits,
            admitted_at IS NULL AND job_yields(priority, ready_at) AS yields
@@ -293,8 +298,9 @@ WITH queue AS (
         CASE WHEN waits THEN turn END, ready_at, id))::int AS position
     FROM turns
 )
-SELECT id AS job_id, kind, lane, position FROM places WHERE id = ANY(:ids) AND position <= 1000
-""")
+SELECT id AS job_id, kind, lane, position, {paused("places.kind", "places.lane")} AS paused
+FROM places WHERE id = ANY(:ids) AND position <= 1000
+""")  # noqa: S608
 
 
 def positions(job_ids: Sequence[UUID]) -> Steps[list[Spot]]:
