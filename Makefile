@@ -49,7 +49,8 @@ lock: python ## pin pyproject.toml's dependencies anew in requirements/
 	"$(PYTHON)" -m venv "$$folder" && "$$folder/bin/python" -m pip install --quiet uv && \
 	compile="$$folder/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url $(UV_ARGS)" && \
-	$$compile -o requirements/run.txt && $$compile --extra dev -o requirements/dev.txt
+	$$compile -o requirements/run.txt && $$compile --extra otel -o requirements/otel.txt && \
+	$$compile --extra dev --extra otel -o requirements/dev.txt
 
 install: python
 	@"$(PYTHON)" -I local/install.py run

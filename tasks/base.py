@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -18,8 +19,9 @@ from core.broker import MESSAGE_VERSION
 from core.database import Steps, perform, store_is_away
 from core.kind import JobFailed, Kind, Run, RunStopped
 from core.log import log
+from core.tracing import attempt_span
 from models.job import Status
-from services.jobs import running, settle
+from services.jobs import counters, running, settle
 from services.jobs.claim import Claimed, claim
 from services.jobs.errors import DEADLINE_EXCEEDED, TIME_LIMIT_EXCEEDED, job_error
 from tasks import process
@@ -86,15 +88,28 @@ def live(
     claimed = patiently(CLAIM_PATIENCE_S, lambda: _claim(here, job_id, attempt))
     if claimed is None:
         return "not there to take"
-    grown = [(job_id, claimed.owner_id)]
-    here.publisher.jobs_changed(grown)
+    here.publisher.jobs_changed([(job_id, claimed.owner_id)])
+    with attempt_span(claimed.trace, kind.name, claimed.attempt):
+        return _attempt(here, kind, body, keep, claimed)
+
+
+def _attempt(
+    here: process.Process,
+    kind: Kind[RequestT, ResultT],
+    body: Body[RequestT, ResultT],
+    keep: Keep[RequestT, ResultT] | None,
+    claimed: Claimed,
+) -> str:
+    """Run what has been claimed; what became of it."""
     run = here.attendant.attend(claimed, kind.time_limit_s)
     started = time.monotonic()
     try:
         settled = _settle(here, claimed, _work(here, kind, body, keep, run))
+        if settled == "lost" and run.stop is not Stop.LOST:
+            _count_refusal(here)
     finally:
         here.attendant.leave(run)
-        here.publisher.jobs_changed(grown)
+        here.publisher.jobs_changed([(claimed.job_id, claimed.owner_id)])
         here.publisher.room_made(kind.lane)
     log.info(
         "attempt_ended",
@@ -104,6 +119,12 @@ def live(
         duration_ms=round((time.monotonic() - started) * 1000),
     )
     return settled
+
+
+def _count_refusal(here: process.Process) -> None:
+    """The run came to an end that Postgres refused: the fence had held."""
+    with suppress(Exception), here.engine.transaction() as session:
+        perform(session, counters.count(counters.WRITES_REFUSED))
 
 
 def _settle(here: process.Process, claimed: Claimed, outcome: Callable[[], str]) -> str:
