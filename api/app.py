@@ -123,6 +123,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         )
         closing.push_async_callback(databases.app.dispose)
         closing.push_async_callback(databases.engine.dispose)
+        closing.push_async_callback(app.state.metrics.close)
         limiter = Limiter(settings)
         await limiter.start()
         closing.push_async_callback(limiter.stop)

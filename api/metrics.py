@@ -80,7 +80,7 @@ class Metrics(Collector):
         self.own: list[Gauge] = []
         self._figures: Figures | None = None
         self._read_at = float("-inf")
-        self._lock = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     def describe(self) -> Iterator[Metric]:
         """Nothing, so that registering asks for no figures."""
@@ -92,19 +92,32 @@ class Metrics(Collector):
         Args:
             database: connections of role `engine`.
         """
-        async with self._lock:
-            if time.monotonic() - self._read_at >= KEPT_S:
-                self._figures = await self._read(database)
-                self._read_at = time.monotonic()
+        if self._reading is None and time.monotonic() - self._read_at >= KEPT_S:
+            self._reading = asyncio.create_task(self._read(database), name="figures")
+        reading = self._reading
+        if reading is not None:
+            # not cancelled when time is over: to cancel a query asks the server that is silent
+            await asyncio.wait({reading}, timeout=PATIENCE_S)
+            if not reading.done():
+                self._figures = None
         return generate_latest(self.registry)
 
-    async def _read(self, database: AsyncDatabase) -> Figures | None:
+    async def _read(self, database: AsyncDatabase) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_S), database.transaction() as session:
-                return await perform_async(session, read_figures(sorted(KINDS)))
+            async with database.transaction() as session:
+                self._figures = await perform_async(session, read_figures(sorted(KINDS)))
         except Exception as error:  # whatever it is, the process's own figures are due
             log.warning("figures_not_read", error=repr(error))
-            return None
+            self._figures = None
+        finally:
+            self._read_at = time.monotonic()
+            self._reading = None
+
+    async def close(self) -> None:
+        """End what still waits for the database."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading}, timeout=1)
 
     def collect(self) -> Iterator[Metric]:
         for gauge in self.own:

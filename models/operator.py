@@ -16,12 +16,19 @@ NOW = text("now()")
 
 
 class Counter(SQLModel, table=True):
-    """How often something rare has happened, over the lives of all processes."""
+    """So often something rare has happened: the sum by name, over the lives of all processes.
+
+    A row is added each time and none is changed, so that who counts waits for nobody.
+    """
 
     __tablename__ = "counters"
 
-    name: str = Field(primary_key=True, sa_type=Text)
-    value: int = Field(sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
+    id: UUID = Field(
+        primary_key=True, sa_column_kwargs={"server_default": text("gen_random_uuid()")}
+    )
+    name: str = Field(sa_type=Text)
+    value: int = Field(sa_type=BigInteger)
+    at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
 
 
 class Pause(SQLModel, table=True):

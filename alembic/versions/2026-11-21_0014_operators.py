@@ -11,8 +11,10 @@ depends_on = None
 
 TABLES = """
 CREATE TABLE counters (
-    name text CONSTRAINT pk_counters PRIMARY KEY,
-    value bigint NOT NULL DEFAULT 0
+    id uuid CONSTRAINT pk_counters PRIMARY KEY DEFAULT gen_random_uuid(),
+    name text NOT NULL,
+    value bigint NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
 );
 CREATE TABLE pauses (
     scope text NOT NULL CONSTRAINT ck_pauses_scope CHECK (scope IN ('kind', 'lane')),
@@ -51,7 +53,7 @@ CREATE TRIGGER admin_actions_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON 
 """
 
 GRANTS = """
-GRANT SELECT, INSERT, UPDATE ON counters TO wheels_engine;
+GRANT SELECT, INSERT, DELETE ON counters TO wheels_engine;
 GRANT SELECT, INSERT, DELETE ON pauses TO wheels_engine;
 GRANT SELECT, INSERT ON replays TO wheels_engine;
 GRANT SELECT, INSERT ON admin_actions TO wheels_engine;

@@ -15,9 +15,16 @@ WORKERS_STALLED = "workers_stalled"
 
 NAMES = (LEASES_LOST, WRITES_REFUSED, WORKERS_STALLED)
 
-_COUNT = text("""
-INSERT INTO counters (name, value) VALUES (:name, 1)
-ON CONFLICT (name) DO UPDATE SET value = counters.value + 1
+_COUNT = text("INSERT INTO counters (name, value) VALUES (:name, 1)")
+
+#: Puts what is older together once it is much; the sums stay what they were.
+COMPACT = text("""
+WITH many AS (SELECT count(*) > 1000 AS are FROM counters WHERE at < now() - interval '1 hour'
+), old AS (
+    DELETE FROM counters WHERE at < now() - interval '1 hour' AND (SELECT are FROM many)
+    RETURNING name, value
+)
+INSERT INTO counters (name, value) SELECT name, sum(value) FROM old GROUP BY name
 """)
 
 

@@ -131,7 +131,7 @@ SELECT kind, count(*)::int AS jobs FROM (
 GROUP BY kind
 """)
 
-_COUNTS = text("SELECT name, value FROM counters")
+_COUNTS = text("SELECT name, sum(value)::bigint AS value FROM counters GROUP BY name")
 _PAUSED = text("SELECT scope, name FROM pauses ORDER BY scope, name")
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from core.broker import Grown
 from core.database import Steps, bind
+from services.jobs import counters
 from services.jobs.errors import DEADLINE_EXCEEDED, WORKER_LOST
 from services.jobs.settle import MAX_CRASHES
 
@@ -44,10 +45,7 @@ WITH lost AS (
     UPDATE job_attempts SET ended_at = now(), outcome = 'lost', error = CAST(:error AS jsonb)
     FROM lost WHERE job_attempts.fence = lost.fence
 ), counted AS (
-    -- after the jobs, whose rows it needs: two rescues never wait for each other in a ring
-    INSERT INTO counters (name, value)
-    SELECT 'leases_lost', count(*) FROM job HAVING count(*) > 0
-    ON CONFLICT (name) DO UPDATE SET value = counters.value + excluded.value
+    INSERT INTO counters (name, value) SELECT 'leases_lost', count(*) FROM job HAVING count(*) > 0
 ), event AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
     SELECT id, owner_id, seq,
@@ -138,6 +136,7 @@ def end_overdue(*, keep_days: float, cancel_grace_s: float = 5.0) -> Steps[list[
 
 
 _PRUNE = (
+    counters.COMPACT,
     text("DELETE FROM stream_tickets WHERE expires_at < now()"),
     text("DELETE FROM road_spending WHERE day < now() - interval '31 days'"),
     text("""

@@ -16,7 +16,7 @@ STALLED = {"STALLED_WORKER_S": "2"}
 
 
 def restarted(floor: Floor) -> int:
-    query = "SELECT value FROM counters WHERE name = 'workers_stalled'"
+    query = "SELECT sum(value) FROM counters WHERE name = 'workers_stalled'"
     return int(floor.stores.one(query) or 0)
 
 
