@@ -94,7 +94,11 @@ def attempt_span(trace: str | None, kind: str, attempt: int) -> Iterator[None]:
     from opentelemetry.trace import SpanKind
 
     parent = propagate.extract({"traceparent": trace} if trace else {})
-    attributes = {"messaging.system": "celery", "wheels.kind": kind, "wheels.attempt": attempt}
+    attributes: dict[str, Any] = {
+        "messaging.system": "celery",
+        "wheels.kind": kind,
+        "wheels.attempt": attempt,
+    }
     with _tracer.start_as_current_span(
         f"attempt {kind}",
         context=parent,

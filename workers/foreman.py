@@ -24,8 +24,8 @@ LOOK_EVERY_S = 0.5
 BEAT_EVERY_S = 5.0
 #: So often within `stalled_worker_s` it is looked whether messages are ignored.
 LOOKS_TO_BE_SURE = 5
-#: A stalled worker is given so long to end in order. Seconds.
-END_PATIENCE_S = 30.0
+#: A stalled worker is given so long to end in order: runs need some to be given back. Seconds.
+END_PATIENCE_S = 15.0
 #: Exit code of one that did not.
 STALLED = 75
 

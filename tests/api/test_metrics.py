@@ -90,7 +90,7 @@ class TestWhoMayRead:
     ) -> None:
         async with running(make_app(metrics_token=SecretStr(TOKEN))) as client:
             for token, status in ((TOKEN, 200), (TOKEN + "x", 401), ("ä", 401), ("", 401)):
-                headers = {"authorization": f"Bearer {token}".encode()}
+                headers = {b"authorization": f"Bearer {token}".encode()}
                 assert (await client.get("/metrics", headers=headers)).status_code == status
 
     async def test_nobody_by_a_token_that_is_not_set(
