@@ -136,7 +136,7 @@ class Foreman:
 
     def _insist(self) -> None:
         """A consumer that is stuck may not even end; leases free what it held."""
-        if not self._ended.wait(END_PATIENCE_S):
+        if not self._ended.wait(min(END_PATIENCE_S, 5 * self._settings.stalled_worker_s)):
             log.error("worker_does_not_end", worker=self._name)
             for child in self._children:
                 with suppress(ProcessLookupError):

@@ -12,7 +12,7 @@ from tests.fakes.proxy import Proxy
 from tests.faults.conftest import Floor
 from tests.stack import Child, until
 
-STALLED_S = "2"
+STALLED_S = "1"
 
 
 def restarted(floor: Floor) -> int:
