@@ -103,7 +103,7 @@ async def test_spaces_are_forgiven(user: User) -> None:
 async def test_a_user_who_asks_too_often(running: Any, make_app: Any, user: User) -> None:
     async with running(make_app(rate_limits=True)) as http:
         headers = {"authorization": f"Bearer {user.tokens['access_token']}"}
-        statuses = []
+        statuses: list[int] = []
         # a bucket of 120 that two drops a second leave
         while len(statuses) < 400 and statuses[-1:] != [429]:
             answer = await http.get(PATH, params={"points": "x"}, headers=headers)
