@@ -17,15 +17,18 @@ from api.engine_room import engine_room
 from api.errors import install_error_handlers
 from api.frames import StreamEnded, answer_stream_ended
 from api.limits import Limiter
+from api.metrics import Metrics
 from api.openapi import DESCRIPTION, TAGS, finish_openapi
 from api.reference import add_reference
 from api.routes import (
+    admin,
     artifacts,
     auth,
     batch,
     health,
     jobs,
     matrix,
+    metrics,
     routes,
     schedules,
     stops,
@@ -38,6 +41,7 @@ from core.database import AsyncDatabase, Role
 from core.log import configure_logging
 from core.open_files import allow_many_files
 from core.settings import Settings, get_settings
+from core.tracing import start_tracing, stop_tracing
 from services.artifacts.store import open_store
 from services.passwords import Passwords
 from services.tokens import KeyRing, OwnIssuer, Verifier
@@ -65,7 +69,8 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         # the middleware that answers unknown errors is the outermost one of FastAPI,
         # so whatever must dress those answers as well has to stand outside of all of it
-        return Door(super().build_middleware_stack(), self.state.settings)
+        stack = super().build_middleware_stack()
+        return Door(stack, self.state.settings, self.state.metrics.requests)
 
     def openapi(self) -> dict[str, Any]:
         if not self.openapi_schema:
@@ -89,10 +94,12 @@ def create_app(settings: Settings | None = None) -> Application:
         generate_unique_id_function=_operation_id,
     )
     app.state.settings = settings
+    app.state.metrics = Metrics()
     install_error_handlers(app)
     app.add_exception_handler(StreamEnded, answer_stream_ended)
     add_reference(app)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(auth.keys_router)
     app.include_router(auth.sign_in_router, prefix="/api/v1")
     for router in OWNED:
@@ -105,6 +112,7 @@ def create_app(settings: Settings | None = None) -> Application:
             include_in_schema=False,
         )
     app.include_router(auth.users_router, prefix="/api/v1")
+    app.include_router(admin.router, prefix="/api/v1")
     return app
 
 
@@ -122,6 +130,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         )
         closing.push_async_callback(databases.app.dispose)
         closing.push_async_callback(databases.engine.dispose)
+        closing.push_async_callback(app.state.metrics.close)
         limiter = Limiter(settings)
         await limiter.start()
         closing.push_async_callback(limiter.stop)
@@ -138,6 +147,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             artifacts=open_store(settings),
         )
         await closing.enter_async_context(engine_room(app, settings, databases))
+        closing.callback(stop_tracing)
         yield
 
 
@@ -147,6 +157,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     configure_logging(get_settings(), "api")
     allow_many_files()
+    # before the application is made, which asks once whether anybody traces
+    start_tracing(get_settings(), "wheels-api")
     made = create_app()
     # A full collection walks all that was imported, 140 ms every two seconds under load, and
     # every open request waits for it. Nothing of this is garbage while the process lives.

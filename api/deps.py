@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import structlog
@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.limits import SUBMITS, WRITES, Limiter
 from api.schemas.base import Paging
-from core.database import AsyncDatabase
-from core.errors import NotFound, Unauthenticated
+from core.database import AsyncDatabase, perform_async
+from core.errors import Forbidden, NotFound, Unauthenticated
 from core.settings import Settings
+from services.accounts import own_account
 from services.artifacts.store import ArtifactStore
 from services.passwords import Passwords
 from services.tokens import KeyRing, Verifier
@@ -86,6 +87,31 @@ async def current_user(
 
 
 CurrentUser = Annotated[Caller, Depends(current_user)]
+
+
+class AdminRequired(Forbidden):
+    """Only admins may do this."""
+
+    code = "ADMIN_REQUIRED"
+
+
+async def current_admin(process: Process, user: CurrentUser) -> Caller:
+    """The caller, where their row says that they are an admin; a token may be older than that.
+
+    Raises:
+        AdminRequired
+    """
+    async with process.databases.app.transaction(user.id) as session:
+        account = await perform_async(session, own_account(user.id))
+    if account.role != "admin":
+        raise AdminRequired
+    return user
+
+
+CurrentAdmin = Annotated[Caller, Depends(current_admin)]
+
+#: What `responses=` says of an endpoint for admins.
+FORBIDDEN: dict[int | str, dict[str, Any]] = {403: {"$ref": "#/components/responses/Forbidden"}}
 
 
 async def own_path(

@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import PROBLEM_MEDIA_TYPE, code_of_status, problem, problem_bytes
+from api.metrics import Requests
 from api.turns import Turns
 from api.visit import Visit, begin_visit, visit_of
 from core.ids import new_id
@@ -76,8 +77,9 @@ class ClientStalled(OSError):
 class Door:
     """Request id, log line, security headers, CORS, body limits, and one shape for all errors."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, requests: Requests) -> None:
         self.settings = settings
+        self._requests = requests
         origins = settings.cors_origins
         cors = CORSMiddleware(
             BodyLimit(app),
@@ -115,7 +117,24 @@ class Door:
         finally:
             if visit.rest is not None:
                 visit.rest.close()
-            _write_access_line(scope, visit)
+            self._account_for(scope, visit, is_stream=answer.is_stream)
+
+    def _account_for(self, scope: Scope, visit: Visit, *, is_stream: bool) -> None:
+        seconds = time.perf_counter() - visit.started
+        # the template, so that ids do not make a thousand names of one route
+        route = visit.template or _template(scope)
+        method = scope["method"]
+        if not is_stream:
+            # nor may callers invent values of a label
+            known = method if method in METHODS else "other"
+            self._requests.observe(known, route or "none", visit.status, seconds)
+        log.info(
+            "request",
+            method=method,
+            path=route or scope["path"],
+            status=visit.status,
+            duration_ms=round(seconds * 1000, 1),
+        )
 
     async def _begin(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         own = set(scope)
@@ -144,17 +163,6 @@ def _open(scope: Scope) -> Visit:
     if trace := _TRACE_PARENT.fullmatch(headers.get("traceparent", "")):
         structlog.contextvars.bind_contextvars(trace_id=trace.group(1))
     return visit
-
-
-def _write_access_line(scope: Scope, visit: Visit) -> None:
-    log.info(
-        "request",
-        method=scope["method"],
-        # the template, so that ids do not make a thousand names of one route
-        path=visit.template or _template(scope) or scope["path"],
-        status=visit.status,
-        duration_ms=round((time.perf_counter() - visit.started) * 1000, 1),
-    )
 
 
 def _template(scope: Scope) -> str | None:

@@ -21,6 +21,7 @@ from api.deps import CurrentUser, Databases, Process, limit_submits
 from api.feed import Feed
 from api.intake import Wanted
 from api.lookups import Lookups
+from api.metrics import Gauge
 from api.signals import end_streams_on_signal
 from api.stream import Hub
 from api.terms import Terms, read_terms
@@ -28,6 +29,7 @@ from api.tickets import OpenTickets
 from core.database import Database, Role, Steps, perform_async
 from core.kind import Kind
 from core.settings import Settings
+from core.tracing import current_traceparent
 from services.idempotency import IdempotencyKey
 from services.jobs import views
 from services.jobs.admission import Caps
@@ -70,6 +72,7 @@ async def engine_room(
     tickets = OpenTickets(databases.engine)
     room = EngineRoom(hub, hub.feed, tickets, Lookups(databases.engine), publisher)
     app.state.engine_room = room
+    app.state.metrics.own = _gauges(room)
     hub.start()
     tickets.start()
     restore = end_streams_on_signal(hub)
@@ -81,6 +84,30 @@ async def engine_room(
         await tickets.close()
         await asyncio.to_thread(publisher.close)
         sending.dispose()
+
+
+def _gauges(room: EngineRoom) -> list[Gauge]:
+    """What this process alone can say."""
+    return [
+        Gauge(
+            "wheels_streams",
+            "Open event streams, by kind.",
+            "kind",
+            lambda: {"job": room.hub.open_streams, "all_jobs": room.feed.open_streams},
+        ),
+        Gauge(
+            "wheels_publisher_able",
+            "1 while a message would go to the broker at once.",
+            None,
+            lambda: {"": room.publisher.able},
+        ),
+        Gauge(
+            "wheels_publisher_pending",
+            "Messages and hints that wait to be sent.",
+            None,
+            lambda: {"": room.publisher.pending},
+        ),
+    ]
 
 
 async def room_of(request: Request) -> EngineRoom:
@@ -162,8 +189,9 @@ class Acceptance:
 
     @cached_property
     def trace(self) -> str:
-        """The caller's trace context, or a new one: it ties the request's log to the run's."""
-        given = self.request.headers.get("traceparent", "")
+        """Ties the request's log and span to the run's: that of the running span where requests
+        are traced, else the caller's, else a new one."""
+        given = current_traceparent() or self.request.headers.get("traceparent", "")
         trace = given if _TRACEPARENT.match(given) else None
         trace = trace or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
         structlog.contextvars.bind_contextvars(trace_id=trace.split("-")[1])

@@ -72,6 +72,11 @@ class Following(ABC):
         self.end_streams()
         await end(self._tasks)
 
+    @property
+    def open_streams(self) -> int:
+        """Followers at this moment."""
+        return sum(map(len, self._followers.values()))
+
     def _mark(self, keys: Iterable[UUID]) -> None:
         """What these keys name has grown."""
         for key in keys:

@@ -30,12 +30,17 @@ TAGS: list[dict[str, Any]] = [
     {"name": "schedules", "description": "Requests that the clock submits, again and again."},
     {"name": "artifacts", "description": "Files that jobs made."},
     {"name": "webhooks", "description": "Addresses that are told of jobs, and what they got."},
+    {
+        "name": "admin",
+        "description": "For the role `admin`; each action is recorded.",
+    },
     {"name": "health", "description": "For operators and load balancers."},
 ]
 
 _ERRORS = {
     "400": "Malformed",
     "401": "Unauthenticated",
+    "403": "Forbidden",
     "404": "NotFound",
     "409": "Conflict",
     "410": "Gone",
@@ -51,6 +56,7 @@ _ERRORS = {
 _TEXTS = {
     "400": "The body is not valid JSON.",
     "401": "No access token, or not a valid one.",
+    "403": "Your role does not allow this (`ADMIN_REQUIRED`).",
     "404": "There is no such thing, or it is not yours.",
     "409": "What is there now stands against it.",
     "410": "It was kept until its time was over, or it is lost.",

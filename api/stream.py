@@ -190,7 +190,7 @@ class Hub(Following):
                 self._hint(spot, before)
 
     def _hint(self, spot: views.Spot, before: dict[Follower, int]) -> None:
-        starts = self.pace.starts_in(spot.lane, spot.position)
+        starts = None if spot.paused else self.pace.starts_in(spot.lane, spot.position)
         data = {
             "job_id": str(spot.job_id),
             "queue_position": spot.position,

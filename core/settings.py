@@ -67,6 +67,16 @@ class Settings(BaseSettings):
     #: How long an SSE client may leave its socket unread before the stream is cut.
     stream_write_timeout_s: float = Field(default=20.0, gt=0)
 
+    # Operators
+    #: What Prometheus sends as a bearer token for `/metrics`; without it only admins read them.
+    metrics_token: SecretStr | None = None
+    #: A worker with idle slots that takes nothing for so long while messages wait for it
+    #: restarts itself. Seconds.
+    stalled_worker_s: float = Field(default=30.0, gt=0)
+
+    #: Address of an OTLP/HTTP collector, `http://host:4318`; without it nothing is traced.
+    otel_exporter_otlp_endpoint: str | None = None
+
     # The life of a job
     lease_s: float = Field(default=30.0, gt=0)
     #: Finished jobs, their events and artifacts are kept so long.
@@ -114,7 +124,7 @@ class Settings(BaseSettings):
             raise ValueError("must be s3://bucket or s3://bucket/prefix")
         return url or None
 
-    @field_validator("mapbox_token")
+    @field_validator("mapbox_token", "metrics_token")
     @classmethod
     def _blank_is_none(cls, token: SecretStr | None) -> SecretStr | None:
         # hosts and compose files pass variables on as empty strings

@@ -67,7 +67,7 @@ class DataDir:
     def _load_secrets(self) -> dict[str, str]:
         path = self.path / "secrets.json"
         known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-        missing = {name for name in (*ROLES, "valkey", "flower") if name not in known}
+        missing = {name for name in (*ROLES, "valkey", "flower", "metrics") if name not in known}
         if missing:
             known |= {name: secrets.token_urlsafe(24) for name in missing}
             write_for(path, json.dumps(known, indent=2), None)

@@ -144,6 +144,7 @@ def assemble(knobs: Knobs, data: DataDir) -> Stack:
         "API_PORT": str(knobs.api_port),
         "FLOWER_PORT": str(knobs.flower_port),
         "FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{data.secrets['flower']}",
+        "METRICS_TOKEN": knobs.env.get("METRICS_TOKEN") or data.secrets["metrics"],
         "PYTHONUNBUFFERED": "1",
     }
     if not env.get("JWT_PRIVATE_KEY") and not env.get("JWT_PRIVATE_KEY_FILE"):

@@ -125,6 +125,8 @@ class Job(SQLModel, table=True):
         ),
         # how long jobs of a kind take, from the newest that succeeded
         Index("ix_jobs_pace", "kind", "finished_at", postgresql_where=text("status = 'succeeded'")),
+        # failed jobs, newest first, for operators
+        Index("ix_jobs_failed", "finished_at", "id", postgresql_where=text("status = 'failed'")),
         Index("ix_jobs_expires", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
         # a repeated attempt finds the children that it has
         Index(

@@ -132,6 +132,11 @@ class Publisher:
         """Whether a message would go out at once, as far as this process knows."""
         return time.monotonic() >= self._paused_until and len(self._messages) < MESSAGES_KEPT
 
+    @property
+    def pending(self) -> int:
+        """Messages and hints that wait to be sent."""
+        return len(self._messages) + len(self._hints)
+
     def admitted(self, message: Message) -> None:
         """Send the message of a job that was admitted in the commit just made. Never blocks."""
         with self._wanted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
@@ -20,8 +21,9 @@ from core.children import RunWaits
 from core.database import Steps, perform, store_is_away
 from core.kind import JobFailed, Kind, Lane, Run, RunStopped
 from core.log import log
+from core.tracing import attempt_span
 from models.job import Status
-from services.jobs import children, running, settle
+from services.jobs import children, counters, running, settle
 from services.jobs.claim import Claimed, claim
 from services.jobs.errors import DEADLINE_EXCEEDED, TIME_LIMIT_EXCEEDED, job_error
 from tasks import process
@@ -88,7 +90,19 @@ def live(
     claimed = patiently(CLAIM_PATIENCE_S, lambda: _claim(here, job_id, attempt))
     if claimed is None:
         return "not there to take"
-    grown = [(job_id, claimed.owner_id)]
+    with attempt_span(claimed.trace, kind.name, claimed.attempt):
+        return _attempt(here, kind, body, keep, claimed)
+
+
+def _attempt(
+    here: process.Process,
+    kind: Kind[RequestT, ResultT],
+    body: Body[RequestT, ResultT],
+    keep: Keep[RequestT, ResultT] | None,
+    claimed: Claimed,
+) -> str:
+    """Run what has been claimed; what became of it."""
+    grown = [(claimed.job_id, claimed.owner_id)]
     if claimed.parent_id is not None:
         grown.append((claimed.parent_id, claimed.owner_id))
     here.publisher.jobs_changed(grown)
@@ -98,6 +112,8 @@ def live(
     started = time.monotonic()
     try:
         settled = _settle(here, run, _work(here, kind, body, keep, run))
+        if settled == "lost" and run.stop is not Stop.LOST:
+            _count_refusal(here)
     finally:
         here.attendant.leave(run)
         here.publisher.jobs_changed(grown)
@@ -114,6 +130,12 @@ def live(
         duration_ms=round((time.monotonic() - started) * 1000),
     )
     return settled
+
+
+def _count_refusal(here: process.Process) -> None:
+    """The run came to an end that Postgres refused: the fence had held."""
+    with suppress(Exception), here.engine.transaction() as session:
+        perform(session, counters.count(counters.WRITES_REFUSED))
 
 
 def _settle(here: process.Process, run: ActiveRun, outcome: Callable[[], str]) -> str:

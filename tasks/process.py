@@ -9,6 +9,7 @@ from uuid import UUID
 
 from core.database import Database, Role
 from core.settings import Settings, get_settings
+from core.tracing import start_tracing, stop_tracing
 from services.artifacts.store import open_store
 from services.jobs.admission import Caps
 from services.publisher import CeleryBroker, Publisher
@@ -47,6 +48,7 @@ def current() -> Process:
 
 def _make() -> Process:
     settings = get_settings()
+    start_tracing(settings, "wheels-worker")
     # every thread of an I/O lane settles its own job; all else shares a few connections
     app = Database(settings, Role.APP, pool_size=4)
     engine = Database(settings, Role.ENGINE, pool_size=4)
@@ -74,3 +76,4 @@ def close() -> None:
     process.publisher.close()
     process.app.dispose()
     process.engine.dispose()
+    stop_tracing()

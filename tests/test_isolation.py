@@ -29,6 +29,7 @@ A_TRIP = "/api/v1/trips/{trip_id}"
 A_WEBHOOK = "/api/v1/webhooks/{webhook_id}"
 A_DELIVERY = A_WEBHOOK + "/deliveries/{delivery_id}"
 A_SCHEDULE = "/api/v1/schedules/{schedule_id}"
+PAUSE = "/api/v1/admin/pauses/{scope}/{name}"
 A_STOP = A_TRIP + "/stops/{stop_id}"
 
 
@@ -133,12 +134,24 @@ async def a_schedule(owner: User) -> dict[str, str]:
     return {"schedule_id": answer.json()["data"]["id"]}
 
 
+def for_admins(
+    body: Any = None, prepare: Callable[[User], Awaitable[dict[str, str]]] | None = None
+) -> Row:
+    """Neither a stranger nor an owner may, and whether the thing exists makes no difference."""
+    return Row(stranger=403, owner=403, body=body, prepare=prepare)
+
+
+async def a_kind(_owner: User) -> dict[str, str]:
+    return {"scope": "kind", "name": "plan_route"}
+
+
 UNKNOWN = {"email": "nobody@example.com", "password": "wrong password"}
 
 ROUTES: dict[tuple[str, str], Row] = {
     ("GET", "/livez"): public(),
     ("GET", "/readyz"): public(),
     ("GET", "/.well-known/jwks.json"): public(),
+    ("GET", "/metrics"): for_admins(),
     # sign-in
     ("POST", "/api/v1/auth/signup"): public(422, {}),
     ("POST", "/api/v1/auth/login"): public(401, UNKNOWN),
@@ -165,6 +178,18 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("POST", f"{JOB}/finish"): owned(202, a_job),
     ("POST", f"{JOB}/retry"): owned(202, an_ended_job),
     ("GET", "/api/v1/artifacts/{artifact_id}"): owned(200, an_artifact),
+    # operators
+    ("GET", "/api/v1/admin/jobs"): for_admins(),
+    ("GET", "/api/v1/admin/jobs/{job_id}"): for_admins(prepare=a_job),
+    ("GET", "/api/v1/admin/dead-letters"): for_admins(),
+    ("POST", "/api/v1/admin/dead-letters/replay"): for_admins({}),
+    ("POST", "/api/v1/admin/dead-letters/{job_id}/replay"): for_admins(prepare=an_ended_job),
+    ("GET", "/api/v1/admin/pauses"): for_admins(),
+    ("PUT", PAUSE): for_admins({}, a_kind),
+    ("DELETE", PAUSE): for_admins(prepare=a_kind),
+    ("GET", "/api/v1/admin/workers"): for_admins(),
+    ("POST", "/api/v1/admin/workers/{name}/drain"): for_admins(prepare=a_kind),
+    ("GET", "/api/v1/admin/actions"): for_admins(),
     # trips
     ("POST", "/api/v1/trips"): own_list(201, {"title": "Up the coast"}),
     ("GET", "/api/v1/trips"): own_list(),

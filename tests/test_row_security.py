@@ -123,6 +123,13 @@ class TestTheRoleOfRequests:
             "UPDATE sessions SET expires_at = 'infinity'",
             "UPDATE alembic_version SET version_num = 'x'",
             "CREATE TABLE mine (id int)",
+            "SELECT * FROM admin_actions",
+            "INSERT INTO admin_actions (id) VALUES (gen_random_uuid())",
+            "SELECT * FROM counters",
+            "SELECT * FROM replays",
+            "SELECT paused_by FROM pauses",
+            "INSERT INTO pauses (scope, name) VALUES ('kind', 'nap')",
+            "DELETE FROM pauses",
             "ALTER TABLE users DISABLE ROW LEVEL SECURITY",
         ],
     )
@@ -167,6 +174,10 @@ class TestTheRoleOfTheEngineRoom:
             "UPDATE webhook_endpoints SET secret = 'x'",
             "SELECT * FROM find_sign_in('a@example.com')",
             "SELECT * FROM rotate_refresh_token('', '', now(), '1 s', '1 s')",
+            "UPDATE users SET role = 'admin'",
+            # what admins did stays as it was written
+            "UPDATE admin_actions SET action = 'nothing'",
+            "DELETE FROM admin_actions",
         ],
     )
     def test_knows_nothing_of_accounts(self, statement: str, stores: Stores) -> None:
@@ -189,3 +200,17 @@ class TestTheRoleOfTheEngineRoom:
             connection.execute("SELECT id, owner_id FROM schedules WHERE due_at <= now()")
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
+
+
+class TestTheRecordOfAdmins:
+    @pytest.mark.parametrize(
+        "statement",
+        ["UPDATE admin_actions SET action = 'x'", "DELETE FROM admin_actions"],
+    )
+    @pytest.mark.parametrize("role", ["wheels_owner", "postgres"])
+    def test_is_changed_by_nobody(self, statement: str, role: str, stores: Stores) -> None:
+        with (
+            psycopg.connect(stores.postgres.dsn(role)) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"),
+        ):
+            connection.execute(statement)

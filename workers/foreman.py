@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from contextlib import suppress
 from uuid import UUID
 
@@ -14,13 +15,19 @@ from core.database import Database, Role, perform
 from core.kind import Lane
 from core.log import log
 from core.settings import Settings
-from services.jobs import fleet
+from services.jobs import counters, fleet
 from services.jobs.repair import rescue
 
 #: How often children are counted. Seconds.
 LOOK_EVERY_S = 0.5
 #: How often the incarnation says that it lives. Seconds.
 BEAT_EVERY_S = 5.0
+#: So often within `stalled_worker_s` it is looked whether messages are ignored.
+LOOKS_TO_BE_SURE = 5
+#: A stalled worker is given so long to end in order: runs need some to be given back. Seconds.
+END_PATIENCE_S = 15.0
+#: Exit code of one that did not.
+STALLED = 75
 
 
 class Foreman:
@@ -38,6 +45,8 @@ class Foreman:
         self._children: set[int] = set()
         self._buried: set[int] = set()
         self._draining = threading.Event()
+        self._took_at = time.monotonic()
+        self._ignoring_since: float | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="foreman", daemon=True)
 
@@ -57,6 +66,10 @@ class Foreman:
         """Called by a signal handler: only sets a flag."""
         self._draining.set()
 
+    def took(self) -> None:
+        """A message has come, whatever becomes of it: this worker consumes."""
+        self._took_at = time.monotonic()
+
     def leave(self) -> None:
         """Sign off; whatever is still held is free at once."""
         self._ended.set()
@@ -66,9 +79,9 @@ class Foreman:
             self._rescue()
 
     def _serve(self) -> None:
-        waited, announced = BEAT_EVERY_S, False
+        waited, looked, announced = BEAT_EVERY_S, 0.0, False
         while not self._ended.wait(LOOK_EVERY_S):
-            waited += LOOK_EVERY_S
+            waited, looked = waited + LOOK_EVERY_S, looked + LOOK_EVERY_S
             try:
                 if self._draining.is_set() and not announced:
                     with self._database.transaction() as session:
@@ -78,17 +91,57 @@ class Foreman:
                 if waited >= BEAT_EVERY_S:
                     self._beat()
                     waited = 0.0
+                if looked >= self._settings.stalled_worker_s / LOOKS_TO_BE_SURE:
+                    self._look_for_a_stall()
+                    looked = 0.0
             except Exception as error:
                 log.warning("foreman_round_failed", error=repr(error))
 
     def _beat(self) -> None:
         with self._database.transaction(durable=False) as session:
-            alive = perform(session, fleet.beat(self._worker_id, self._slots))
-        if not alive:
+            orders = perform(session, fleet.beat(self._worker_id, self._slots))
+        if orders is None:
             # a successor of our name has entered, so nothing can be claimed here any more
             log.error("worker_superseded", worker=self._name)
             os.kill(os.getpid(), signal.SIGTERM)
+        elif orders is fleet.Orders.DRAIN and not self._draining.is_set():
+            log.info("worker_told_to_drain", worker=self._name)
+            os.kill(os.getpid(), signal.SIGTERM)
         self._bury_the_unseen()
+
+    def _look_for_a_stall(self) -> None:
+        """Restart where messages wait, slots are idle, and for long enough not one has come.
+
+        A worker whose connection to the broker is half-open, or whose consumer was cancelled,
+        is alive by every other sign. One that is calm has no messages that wait; one that is
+        busy has no idle slots, and takes the next message long before this is over.
+        """
+        with self._database.transaction(durable=False) as session:
+            ignores = perform(
+                session, fleet.ignores_messages(self._worker_id, self._lane, self._slots)
+            )
+        if not ignores or self._draining.is_set():
+            self._ignoring_since = None
+            return
+        now = time.monotonic()
+        since = self._ignoring_since or now
+        self._ignoring_since = since = max(since, self._took_at)
+        if now - since < self._settings.stalled_worker_s:
+            return
+        log.error("worker_stalled", worker=self._name, seconds=round(now - since, 1))
+        with suppress(Exception), self._database.transaction() as session:
+            perform(session, counters.count(counters.WORKERS_STALLED))
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Thread(target=self._insist, name="insist", daemon=True).start()
+
+    def _insist(self) -> None:
+        """A consumer that is stuck may not even end; leases free what it held."""
+        if not self._ended.wait(min(END_PATIENCE_S, 5 * self._settings.stalled_worker_s)):
+            log.error("worker_does_not_end", worker=self._name)
+            for child in self._children:
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            os._exit(STALLED)
 
     def _bury_the_unseen(self) -> None:
         """A child may live, claim, die and be reaped between two looks: only its lease is left."""

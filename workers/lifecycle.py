@@ -28,6 +28,8 @@ def install() -> None:
     signals.setup_logging.connect(_set_up_logging)
     signals.celeryd_after_setup.connect(_enter)
     signals.worker_ready.connect(_ready)
+    for message_came in (signals.task_received, signals.task_unknown, signals.task_rejected):
+        message_came.connect(_took)
     signals.worker_shutting_down.connect(_drain)
     signals.worker_process_shutdown.connect(_close_child)
     signals.worker_shutdown.connect(_leave)
@@ -71,6 +73,11 @@ def _enter(sender: str, instance: Any, **_: Any) -> None:
 def _ready(**_: Any) -> None:
     if _foreman is not None:
         _foreman.start()
+
+
+def _took(**_: Any) -> None:
+    if _foreman is not None:
+        _foreman.took()
 
 
 def _drain(**_: Any) -> None:

@@ -57,7 +57,8 @@ NO_CAPS = Caps()
 # by steps along an index, and of each only as many jobs are looked at as there is room.
 _ADMIT = text("""
 WITH RECURSIVE space AS MATERIALIZED (
-    SELECT lane_room(:lane, :per_slot, :unserved, :beat_s) AS n
+    SELECT CASE WHEN EXISTS (SELECT FROM pauses WHERE scope = 'lane' AND name = :lane) THEN 0
+           ELSE lane_room(:lane, :per_slot, :unserved, :beat_s) END AS n
 ), busy AS MATERIALIZED (
     SELECT owner_id, kind, count(*) AS n FROM jobs
     WHERE lane = :lane AND (status = 'running' OR status = 'queued' AND admitted_at IS NOT NULL)
@@ -65,6 +66,8 @@ WITH RECURSIVE space AS MATERIALIZED (
 ), caps AS MATERIALIZED (
     SELECT kind, cap - coalesce((SELECT sum(n) FROM busy WHERE busy.kind = c.kind), 0) AS spare
     FROM unnest(CAST(:kinds AS text[]), CAST(:kind_caps AS integer[])) AS c (kind, cap)
+    -- a paused kind is one that may not run at all
+    UNION ALL SELECT name, 0 FROM pauses WHERE scope = 'kind'
 ), owners AS (
     (SELECT owner_id FROM jobs
      WHERE lane = :lane AND status = 'queued' AND admitted_at IS NULL AND (SELECT n FROM space) > 0

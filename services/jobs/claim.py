@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from core.database import Steps, bind
+from services.jobs.pauses import paused
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Claimed:
     depth: int = 0
 
 
-_CLAIM = text("""
+_CLAIM = text(f"""
 WITH claimed AS (
     UPDATE jobs SET status = 'running', attempt = attempt + 1, seq = seq + 1, admitted_at = NULL,
         admissions = 0, started_at = coalesce(started_at, now())
@@ -45,6 +46,7 @@ WITH claimed AS (
       AND cancel_requested_at IS NULL
       AND (start_by IS NULL OR started_at IS NOT NULL OR now() < start_by)
       AND (deadline_at IS NULL OR now() < deadline_at)
+      AND NOT {paused("jobs.kind", "jobs.lane")}
       AND EXISTS (SELECT FROM workers WHERE workers.id = :worker AND ended_at IS NULL)
     RETURNING id, owner_id, kind, seq, attempt, errors, crashes, max_attempts, deadline_at, trace,
         parent_id, depth
@@ -65,7 +67,7 @@ SELECT claimed.*, job_payloads.input, job_checkpoints.state AS checkpoint, EXIST
     SELECT FROM webhook_endpoints e WHERE e.owner_id = claimed.owner_id AND e.enabled) AS watched
 FROM claimed JOIN job_payloads ON job_payloads.job_id = claimed.id
 LEFT JOIN job_checkpoints ON job_checkpoints.job_id = claimed.id
-""")
+""")  # noqa: S608
 
 
 def claim(

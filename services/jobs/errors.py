@@ -39,6 +39,18 @@ class KindGone(Conflict):
     code = "KIND_GONE"
 
 
+class WorkerNotFound(NotFound):
+    """There is no living worker of this name."""
+
+    code = "WORKER_NOT_FOUND"
+
+
+class NotADeadLetter(Conflict):
+    """This job has not failed by an error that another attempt may not meet."""
+
+    code = "NOT_A_DEAD_LETTER"
+
+
 class NotImproving(Conflict):
     """Jobs of this kind hold no result before their end, so there is none to keep."""
 

@@ -15,6 +15,7 @@ from core.database import Steps, bind
 from models.job import Status
 from services.jobs.admission import IDLE_S, NO_CAPS, ROOM, Caps
 from services.jobs.errors import JobNotFound
+from services.jobs.pauses import paused
 
 #: What nothing stands before is admitted by the submit, or by housekeeping a second later; one
 #: that still is not has a broker that takes nothing.
@@ -28,6 +29,7 @@ class ReasonCode(StrEnum):
     BACK_OFF = "BACK_OFF"  # the next attempt may not start yet
     OWN_CAP = "OWN_CAP"  # the owner has as much under way as one user may
     KIND_CAP = "KIND_CAP"  # all users together have as much of the kind under way as may be
+    PAUSED = "PAUSED"  # operators have paused its kind or its lane
     QUEUE = "QUEUE"  # others of the owner, or of other users, have their turn first
     YIELDS = "YIELDS"  # a batch job lets interactive ones go first, for a minute
     LANE_FULL = "LANE_FULL"  # the broker holds as much as the lane's workers need
@@ -111,6 +113,7 @@ class Facts:
     finish_requested_at: datetime | None
     lease_over: bool
     yields: bool
+    paused: bool
     queue_position: int | None
     own_ahead: int
     own_under_way: int
@@ -127,11 +130,11 @@ class Facts:
 
 
 # Who stands before it is counted by the rule of `fair_rank`, which counts everybody.
-_FACTS = text("""
+_FACTS = text(f"""
 SELECT now() AS now, j.status, j.kind, j.lane, j.attempt, j.max_attempts, j.created_at, j.ready_at,
     j.admitted_at, j.admissions, j.started_at, j.start_by, j.deadline_at, j.cancel_requested_at,
     j.finish_requested_at, coalesce(r.lease_until < now(), false) AS lease_over,
-    job_yields(j.priority, j.ready_at) AS yields,
+    job_yields(j.priority, j.ready_at) AS yields, {paused("j.kind", "j.lane")} AS paused,
     CASE WHEN j.status = 'queued' AND j.ready_at <= now() THEN fair_rank(j.lane, j.owner_id,
         j.priority, j.ready_at, j.id, j.admitted_at IS NOT NULL) END AS queue_position,
     own.ahead AS own_ahead, own.under_way AS own_under_way,
@@ -156,7 +159,7 @@ LEFT JOIN LATERAL (
     SELECT a.attempt, a.outcome, a.error FROM job_attempts a WHERE a.job_id = j.id
     ORDER BY a.started_at DESC LIMIT 1) t ON true
 WHERE j.id = :id AND j.owner_id = :owner
-""")
+""")  # noqa: S608
 
 
 def explain(
@@ -194,6 +197,9 @@ def _reasons(facts: Facts, caps: Caps, broker_away: bool) -> Iterator[Reason]:
         yield from _of_attempts(facts)
         if facts.cancel_requested_at is not None:
             yield Reason(ReasonCode.CANCEL_REQUESTED, "It is about to be cancelled.")
+        elif facts.paused:
+            detail = "Operators have paused its kind or its lane; it is kept until they go on."
+            yield Reason(ReasonCode.PAUSED, detail)
         elif facts.ready_at > facts.now:
             detail = "The next attempt may not start before this time."
             yield Reason(ReasonCode.BACK_OFF, detail, until=facts.ready_at)

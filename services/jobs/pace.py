@@ -21,6 +21,7 @@ from services.jobs.forecast import (
     Starts,
     forecast,
 )
+from services.jobs.pauses import paused
 from services.jobs.views import PLACES, JobView, Spot
 
 #: How long each of the newest of a kind took: enough to see their spread, few enough to follow a
@@ -81,18 +82,17 @@ JOIN workers w ON w.id = r.worker_id AND w.ended_at IS NULL AND w.draining_at IS
 WHERE j.status = 'running'
 """)
 
-_QUEUE = text(
-    PLACES
-    + """
+_QUEUE = text(f"""{PLACES}
 SELECT lane,
     array_agg(kind ORDER BY position) FILTER (WHERE position <= :horizon) AS kinds,
     array_agg(turn::int ORDER BY position) FILTER (WHERE position <= :horizon) AS turns,
     array_agg(id) FILTER (WHERE position <= 1000 AND id = ANY(:ids)) AS ids,
     array_agg(kind) FILTER (WHERE position <= 1000 AND id = ANY(:ids)) AS id_kinds,
-    array_agg(position) FILTER (WHERE position <= 1000 AND id = ANY(:ids)) AS positions
+    array_agg(position) FILTER (WHERE position <= 1000 AND id = ANY(:ids)) AS positions,
+    array_agg({paused("places.kind", "places.lane")})
+        FILTER (WHERE position <= 1000 AND id = ANY(:ids)) AS paused
 FROM places GROUP BY lane
-"""
-)
+""")  # noqa: S608  # constants
 
 # Ids of jobs begin with the time, so the newest are found from the end of the primary key. What
 # came more than a minute ago says nothing of who comes next.
@@ -158,8 +158,8 @@ class Pace:
         return StartsIn(*(max(value, math.ceil(ready_in_s)) for value in found))
 
     def starts_in_of(self, job: JobView) -> StartsIn | None:
-        """When the job starts; None once it has, or where nothing is known."""
-        if job.status != Status.QUEUED:
+        """When the job starts; None once it has, and where nobody knows."""
+        if job.status != Status.QUEUED or job.paused:
             return None
         return self.starts_in(job.lane, job.queue_position, job.ready_in_s)
 
@@ -225,10 +225,10 @@ def look(job_ids: Collection[UUID] = ()) -> Steps[Sight]:
         for name, count in slots.items()
     }
     spots = [
-        Spot(job_id, kind, name, position)
+        Spot(job_id, kind, name, position, is_paused)
         for name, row in queue.items()
-        for job_id, kind, position in zip(
-            row.ids or [], row.id_kinds or [], row.positions or [], strict=True
+        for job_id, kind, position, is_paused in zip(
+            row.ids or [], row.id_kinds or [], row.positions or [], row.paused or [], strict=True
         )
     ]
     return Sight(lanes, spots)

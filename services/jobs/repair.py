@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from core.broker import Grown
 from core.database import Steps, bind
+from services.jobs import counters
 from services.jobs.errors import DEADLINE_EXCEEDED, WORKER_LOST
 from services.jobs.settle import MAX_CRASHES
 
@@ -44,6 +45,8 @@ WITH lost AS (
 ), history AS (
     UPDATE job_attempts SET ended_at = now(), outcome = 'lost', error = CAST(:error AS jsonb)
     FROM lost WHERE job_attempts.fence = lost.fence
+), counted AS (
+    INSERT INTO counters (name, value) SELECT 'leases_lost', count(*) FROM job HAVING count(*) > 0
 ), event AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
     SELECT id, owner_id, seq,
@@ -139,6 +142,7 @@ def end_overdue(*, keep_days: float, cancel_grace_s: float = 5.0) -> Steps[list[
 
 # children stay as long as the job that started them, and go with it
 _PRUNE = (
+    counters.COMPACT,
     text("DELETE FROM stream_tickets WHERE expires_at < now()"),
     text("DELETE FROM road_spending WHERE day < now() - interval '31 days'"),
     text("""

@@ -22,6 +22,7 @@ from services.jobs.admission import NO_CAPS, ROOM, Caps, Message
 from services.jobs.errors import JobNotFinished, JobNotFound, KindGone, TooManyJobs
 from services.jobs.forecast import KNOTS_TEXT
 from services.jobs.pace import UNKNOWN_PACE, Pace
+from services.jobs.pauses import paused
 from services.jobs.supersede import Place, supersede, take_turns
 from services.jobs.views import INPUT_INLINE, JobView
 
@@ -126,7 +127,9 @@ class Submitted:
     superseded: Sequence[UUID] = ()
 
 
-_SUBMIT = text("""
+_PAUSED = paused(":kind", ":lane")
+
+_SUBMIT = text(f"""
 WITH job AS (
     INSERT INTO jobs (id, owner_id, kind, lane, status, seq, max_attempts, tags, retry_of, trace,
                       supersedes, priority, deadline_at, start_by, admitted_at, admissions)
@@ -134,7 +137,7 @@ WITH job AS (
            :supersedes, :priority, now() + make_interval(secs => :deadline_s),
            now() + make_interval(secs => :start_s),
            CASE WHEN enters THEN now() END, CAST(enters AS integer)
-    FROM (SELECT :admit AND NOT lane_waits(:lane)
+    FROM (SELECT :admit AND NOT {_PAUSED} AND NOT lane_waits(:lane)
                  AND lane_room(:lane, :per_slot, :unserved, :beat_s) > 0
                  AND (SELECT count(*) FROM jobs
                       WHERE owner_id = :owner AND lane = :lane AND finished_at IS NULL
@@ -148,7 +151,7 @@ WITH job AS (
     RETURNING id, owner_id, lane, priority, ready_at, created_at, deadline_at, start_by, admitted_at
 ), place AS (
     SELECT *, fair_rank(lane, owner_id, priority, ready_at, id, admitted_at IS NOT NULL)
-        AS queue_position FROM job
+        AS queue_position, {_PAUSED} AS paused FROM job
 ), payload AS (
     INSERT INTO job_payloads (job_id, owner_id, input, input_size)
     SELECT id, owner_id, CAST(:input AS jsonb), :input_size FROM job
@@ -156,8 +159,8 @@ WITH job AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
     SELECT id, owner_id, 1, 'job.queued',
            jsonb_build_object('queue_position', queue_position,
-               'eta_s', round(p50 + CAST(:usual_s AS float8)),
-               'starts_in_s', CASE WHEN p50 IS NOT NULL
+               'eta_s', CASE WHEN NOT paused THEN round(p50 + CAST(:usual_s AS float8)) END,
+               'starts_in_s', CASE WHEN p50 IS NOT NULL AND NOT paused
                    THEN jsonb_build_object('p50', p50, 'p90', p90) END)
     FROM (SELECT place.*, (CAST(:p50 AS integer[]))[knot] AS p50,
                  (CAST(:p90 AS integer[]))[knot] AS p90
@@ -165,9 +168,10 @@ WITH job AS (
               CASE WHEN queue_position IS NOT NULL THEN CAST(:knots AS integer[]) END) AS knot) k
          ) forecast
 )
-SELECT created_at, deadline_at, start_by, queue_position, admitted_at IS NOT NULL AS admitted
+SELECT created_at, deadline_at, start_by, queue_position, paused,
+       admitted_at IS NOT NULL AS admitted
 FROM place
-""")
+""")  # noqa: S608
 
 
 def submit(

@@ -13,6 +13,7 @@ from sqlalchemy import Row, text
 from core.database import Steps, bind
 from models.job import Status
 from services.jobs.errors import JobNotFound
+from services.jobs.pauses import paused
 
 #: Inputs and results above these sizes are left out where many jobs travel. Bytes.
 INPUT_INLINE = 64 * 1024
@@ -53,6 +54,8 @@ class JobView:
     progress: dict[str, Any] | None = None
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     queue_position: int | None = None
+    #: Whether its kind or lane is not begun at present: nobody knows until when.
+    paused: bool = False
     #: Seconds that the present attempt has run.
     running_s: float | None = None
     #: Seconds before which a queued job does not start: it waits for its next attempt.
@@ -71,7 +74,7 @@ SELECT j.id, j.owner_id, j.kind, j.lane, j.status, j.seq, j.attempt, j.max_attem
         a.media_type, 'size_bytes', a.size_bytes, 'sha256', a.sha256,
         'expires_at', least(a.expires_at, j.expires_at)) ORDER BY a.created_at, a.id)
         FROM artifacts a WHERE a.job_id = j.id AND a.missing_at IS NULL), '[]') AS artifacts,
-    {rank} AS queue_position,
+    {rank} AS queue_position, j.status = 'queued' AND {paused} AS paused,
     CASE WHEN j.status = 'running' THEN extract(epoch FROM now() - (
         SELECT max(started_at) FROM job_attempts t WHERE t.job_id = j.id))::float8 END AS running_s,
     greatest(0, extract(epoch FROM j.ready_at - now()))::float8 AS ready_in_s
@@ -80,12 +83,13 @@ FROM jobs j JOIN job_payloads p ON p.job_id = j.id LEFT JOIN job_runs r ON r.job
 
 _RANK = """CASE WHEN j.status = 'queued' THEN fair_rank(j.lane, j.owner_id, j.priority, j.ready_at,
         j.id, j.admitted_at IS NOT NULL) END"""
-_RANKED = _VIEW.format(rank=_RANK)
+_PAUSED = paused("j.kind", "j.lane")
+_RANKED = _VIEW.format(rank=_RANK, paused=_PAUSED)
 
 _ONE = text(_RANKED + "WHERE j.id = :id AND j.owner_id = :owner")
 _MANY = text(_RANKED + "WHERE j.id = ANY(:ids)")
 _OF_OWNERS = text(
-    _VIEW.format(rank="NULL::integer")
+    _VIEW.format(rank="NULL::integer", paused=_PAUSED)
     + "JOIN unnest(CAST(:ids AS uuid[]), CAST(:owners AS uuid[])) AS wanted (id, owner)"
     " ON j.id = wanted.id AND j.owner_id = wanted.owner"
 )
@@ -232,6 +236,7 @@ class Spot:
     kind: str
     lane: str
     position: int
+    paused: bool = False
 
 
 #: One scan of the queue, whoever asks and for how many; the order is that of `fair_rank`.

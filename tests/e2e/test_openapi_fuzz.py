@@ -101,7 +101,7 @@ def problems_of(
 
 # a minute where the machine is busy, and every new operation adds a second or two
 @pytest.mark.timeout(300)
-def test_every_answer_is_one_that_the_description_promises(api: ApiChild) -> None:
+def test_every_answer_is_one_that_the_description_promises(api: ApiChild, stores: Stores) -> None:
     schema = schemathesis.openapi.from_url(f"{api.url}/openapi.json")
     problems: list[str] = []
     for found in schema.get_all_operations():
@@ -109,6 +109,11 @@ def test_every_answer_is_one_that_the_description_promises(api: ApiChild) -> Non
         # a user of its own: one of them ends sessions
         client = Client(api.url)
         things = things_of(client)
+        if "/admin/" in operation.path or operation.path == "/metrics":
+            with stores.sql() as connection:  # past the 403 lies all that could go wrong
+                connection.execute(
+                    "UPDATE users SET role = 'admin' WHERE id = %s", (client.user_id,)
+                )
         if operation.path.endswith("/events"):
             things["job_id"] = things["job_id"][1:]  # a stream of a job with an end
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):

@@ -11,11 +11,13 @@ from uuid import uuid4
 
 import pytest
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 from starlette.types import Message, Receive, Scope, Send
 
 from api import following, turns
 from api.door import Door
 from api.frames import Follower, Frame
+from api.metrics import Requests
 from api.stream import Hub
 from api.tail import PACKET, Tail
 from api.turns import Turns
@@ -195,7 +197,7 @@ class TestTheDoor:
             return {"type": "http.disconnect"}
 
         scope: Scope = {"type": "http", "method": "GET", "path": "/x", "headers": []}
-        await Door(app, Settings())(scope, receive, send)
+        await Door(app, Settings(), Requests(CollectorRegistry()))(scope, receive, send)
         return sent
 
     async def test_serves_the_rest_after_what_the_application_sends(self) -> None:
