@@ -183,7 +183,8 @@ class Hub(Following):
                 self._times = await perform_async(session, pace.service_times(KINDS))
                 self._timed_at = began
             sight = await perform_async(session, pace.look(list(self._followers)))
-        self.pace = sight.pace(self._times)
+        # in a thread: for some milliseconds a lane, nobody's events wait
+        self.pace = await asyncio.to_thread(sight.pace, self._times)
         told, self._positions = self._positions, {one.job_id: one.position for one in sight.spots}
         for spot in sight.spots:
             if told.get(spot.job_id) != spot.position:

@@ -19,7 +19,6 @@ from services.jobs.forecast import (
     Lane,
     Newcomers,
     Starts,
-    forecast,
 )
 from services.jobs.pauses import paused
 from services.jobs.views import PLACES, JobView, Spot
@@ -191,6 +190,9 @@ class Sight:
 
     def pace(self, times: Times) -> Pace:
         """Play all lanes forward. Pure, and a few milliseconds for each."""
+        # numpy comes with it: loaded by the first look, and not by all who know a `Pace`
+        from services.jobs.futures import forecast
+
         seconds = times.seconds
         return Pace(
             {kind: sum(values) / len(values) for kind, values in seconds.items() if values},

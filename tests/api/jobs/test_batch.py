@@ -162,6 +162,7 @@ class TestTrips:
         assert await jobs_of(user) == 0
 
 
+@pytest.mark.usefixtures("held")
 class TestTheKey:
     async def test_counts_for_the_whole(self, user: User) -> None:
         answers = await asyncio.gather(

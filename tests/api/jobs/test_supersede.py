@@ -12,6 +12,8 @@ from tests.conftest import User
 from tests.tasks.plan_route.bodies import body, stop
 from tests.trips import Trips
 
+pytestmark = pytest.mark.usefixtures("held")
+
 TWO_STOPS = body(stop("a"), stop("b"))
 
 

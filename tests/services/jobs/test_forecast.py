@@ -11,7 +11,8 @@ from itertools import count
 
 import pytest
 
-from services.jobs.forecast import KNOTS, Lane, Newcomers, Starts, forecast
+from services.jobs.forecast import KNOTS, Lane, Newcomers, Starts
+from services.jobs.futures import forecast
 
 KINDS = {"short": (0.4, 0.3), "long": (6.0, 0.8), "fixed": (2.0, 0.0)}
 
