@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
+from importlib.util import find_spec
 from uuid import UUID
 
 from core.broker import celery_app
@@ -26,8 +27,10 @@ BATCH = 100
 def contracts() -> Kinds:
     """The kinds that the workers of this release serve."""
     for task in celery_app.conf.imports:
-        # the contract alone: engines are heavy, and nothing is run here
-        import_module(f"{task.rpartition('.')[0]}.contract")
+        # the contract alone: engines are heavy, and nothing is run here; what has none is no kind
+        contract = f"{task.rpartition('.')[0]}.contract"
+        if find_spec(contract) is not None:
+            import_module(contract)
     return KINDS
 
 
