@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.exceptions import RequestValidationError
 
-from api.engine_room import ACCEPTED, Accept
+from api.acceptance import ACCEPTED, Accept
 from api.intake import INTAKES
 from api.limits import SUBMITS
 from api.schemas.base import Page

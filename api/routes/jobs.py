@@ -7,8 +7,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
 
+from api.acceptance import ACCEPTED, Accept, etag_of, job_answer
 from api.deps import CurrentUser, Db, PageQuery, Process
-from api.engine_room import ACCEPTED, Accept, Room, etag_of, job_answer
+from api.engine_room import Room
 from api.schemas.base import One, Page
 from core.database import perform_async
 from core.kind import KINDS, Lane

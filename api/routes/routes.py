@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
-from api.engine_room import ACCEPTED, Accept
+from api.acceptance import ACCEPTED, Accept
 from api.intake import Intake, Wanted
 from api.schemas.base import One
 from api.schemas.trips import stop_of_route

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
+from api.acceptance import ACCEPTED, Accept
 from api.answers import CREATED, Idempotent, IfMatch, made, many, one
 from api.deps import CurrentUser, Db, PageQuery, Process
-from api.engine_room import ACCEPTED, Accept
 from api.merge import revised
 from api.schemas.base import One, Page
 from api.schemas.schedules import (

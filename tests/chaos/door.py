@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from api.acceptance import Accept
 from api.app import create_app
-from api.engine_room import Accept
 from core.log import configure_logging
 from core.settings import get_settings
 from tests.faults.kinds import BLINK, DOZE, NAP, SCRIBE, Dictation, Nap

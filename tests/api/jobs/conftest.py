@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi import FastAPI, Response
 
-from api.engine_room import ACCEPTED, Accept
+from api.acceptance import ACCEPTED, Accept
 from tests.api.conftest import MakeApp
 from tests.conftest import User
 from tests.errands import ERRAND, Errands, Parcel
