@@ -10,7 +10,7 @@ VENV := .venv/bin/python
 LIMIT := $(if $(ARGS),,--cov-fail-under=85)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev demo logs test bench chaos check format lock install install-dev install-bench python
+.PHONY: help run dev demo logs test campaigns bench chaos check format lock install install-dev install-bench python
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,10 @@ logs: ## follow the logs of the running stack
 	@exec tail -n 20 -F "$${DATA_DIR:-.local}"/logs/*.log
 
 test: install-dev ## run the tests; ARGS= goes to pytest, e.g. ARGS="-k jobs -x"
-	@$(VENV) -m pytest -n auto --dist loadfile --cov --cov-report=term $(LIMIT) $(ARGS)
+	@$(VENV) -m pytest -n auto --dist loadfile -m "not campaign" --cov --cov-report=term $(LIMIT) $(ARGS)
+
+campaigns: install-dev ## the tests that take long: fault by fault, the fuzz of the API, its tools
+	@$(VENV) -m pytest -n auto --dist loadfile -m campaign $(ARGS)
 
 bench: install-bench ## measure, the peer beside us; ARGS="a c" for some sections
 	@exec $(VENV) -m bench $(ARGS)

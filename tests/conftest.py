@@ -146,3 +146,21 @@ def housekeeper(stores: Stores) -> Iterator[Child]:
     child = stack.housekeeping(stores)
     yield child
     child.stop()
+
+
+#: Tests that take long: processes are killed and started again, packages of npm installed.
+CAMPAIGNS = (
+    "tests/faults/",
+    "tests/chaos/test_bites.py",
+    "tests/e2e/test_estimates.py",
+    "tests/e2e/test_openapi_fuzz.py",
+    "tests/e2e/test_openapi_tools.py",
+    "tests/e2e/test_tracing.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(CAMPAIGNS):
+            item.add_marker("campaign")

@@ -42,7 +42,7 @@ def test_jobs_start_before_the_stated_time(
             publish_admitted(lab.engine, broker, Lane.COMPUTE)
             until(lambda: own_stores.one("SELECT count(*) = 0 FROM jobs WHERE finished_at IS NULL"))
 
-        batch(10)  # the history
+        batch(30)  # the history
         batch(24)
         broker.close()
         with own_stores.sql() as connection:
@@ -50,7 +50,7 @@ def test_jobs_start_before_the_stated_time(
                 "SELECT extract(epoch FROM j.started_at - j.created_at)::float8 AS waited,"
                 " (e.data->'starts_in_s'->>'p50')::int, (e.data->'starts_in_s'->>'p90')::int"
                 " FROM jobs j JOIN job_events e ON e.job_id = j.id AND e.seq = 1"
-                " WHERE j.owner_id = %s ORDER BY j.id OFFSET 10",
+                " WHERE j.owner_id = %s ORDER BY j.id OFFSET 30",
                 (owner,),
             ).fetchall()
         assert len(rows) == 24

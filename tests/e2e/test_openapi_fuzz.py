@@ -51,6 +51,8 @@ def api(stores: Stores) -> Iterator[ApiChild]:
     child.ready()
     yield child
     child.stop()
+    with stores.sql() as connection:  # what it paused would stand still for all who come after
+        connection.execute("DELETE FROM pauses")
 
 
 def things_of(client: Client) -> Things:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -16,17 +17,24 @@ from tests.test_isolation import TRIP
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-def test_a_job_is_one_trace_and_says_nothing_personal(stores: Stores) -> None:
+@pytest.fixture(scope="module")
+def own_stores() -> Iterator[Stores]:
+    """Where no other worker takes the job."""
+    with stack.stores() as made:
+        yield made
+
+
+def test_a_job_is_one_trace_and_says_nothing_personal(own_stores: Stores) -> None:
     with collecting() as collector:
         env = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             # the count of lines would outlive the process that sends its last spans
             **stack.UNMEASURED,
         }
-        api, worker = ApiChild(stores, env), stack.worker(stores, env=env)
+        api, worker = ApiChild(own_stores, env), stack.worker(own_stores, env=env)
         try:
             api.ready()
-            stack.entered(stores, worker)
+            stack.entered(own_stores, worker)
             with httpx2.Client(base_url=api.url, timeout=30) as http:
                 account = {"email": "traced@example.com", "password": "correct horse battery"}
                 signed = http.post("/api/v1/auth/signup", json=account).json()["data"]

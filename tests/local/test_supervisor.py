@@ -143,7 +143,8 @@ async def test_a_failing_step_is_told_with_its_last_words(ward: Ward, heard: Hea
 async def test_a_server_that_never_gets_ready_ends_the_start(ward: Ward, heard: Heard) -> None:
     plan = Plan(servers=[shell("echo no; exit 1", "server", lambda: False)], steps=[], apps=[])
     assert await Supervisor(plan, ward).run() == 1
-    assert "server is not ready" in heard[-1]
+    # the last word, unless a server that starts again at that moment has to be stopped
+    assert any("server is not ready" in line for line in heard[-2:])
 
 
 async def test_asked_twice_it_does_not_wait(
