@@ -94,7 +94,8 @@ FROM places GROUP BY lane
 """)  # noqa: S608  # constants
 
 # Ids of jobs begin with the time, so the newest are found from the end of the primary key. What
-# came more than a minute ago says nothing of who comes next.
+# came more than a minute ago says nothing of who comes next. Of the jobs that one user sent in
+# one second each has a later turn: whoever sends many at once passes few.
 _NEWCOMERS = text("""
 WITH newest AS MATERIALIZED (
     SELECT lane, kind, owner_id, created_at FROM jobs ORDER BY id DESC LIMIT 5000
@@ -102,14 +103,15 @@ WITH newest AS MATERIALIZED (
     SELECT greatest(1, least(60, extract(epoch FROM clock_timestamp() - min(created_at))))::float8
         AS over_s FROM newest
 ), came AS (
-    SELECT lane, kind, owner_id, over_s, count(*) AS n FROM newest, span
+    SELECT lane, kind, owner_id, over_s, row_number() OVER (
+        PARTITION BY lane, owner_id, date_trunc('second', created_at) ORDER BY created_at) AS nth
+    FROM newest, span
     WHERE created_at > clock_timestamp() - make_interval(secs => over_s)
-    GROUP BY lane, kind, owner_id, over_s
 ), unfinished AS (
     SELECT lane, owner_id, count(*) AS n FROM jobs WHERE finished_at IS NULL
     GROUP BY lane, owner_id
 )
-SELECT lane, kind, coalesce(unfinished.n, 0)::int + 1 AS turn, sum(came.n)::int AS arrivals,
+SELECT lane, kind, (coalesce(unfinished.n, 0) + nth)::int AS turn, count(*)::int AS arrivals,
     max(over_s) AS over_s
 FROM came LEFT JOIN unfinished USING (lane, owner_id) GROUP BY lane, kind, turn
 """)

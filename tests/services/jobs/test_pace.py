@@ -49,13 +49,21 @@ class TestALook:
         assert lab.claim(run) is not None
         mine = [lab.submit(owner, BLINK).job_id for _ in range(2)]
         theirs = lab.submit(other).job_id
+        with lab.stores.sql() as connection:  # all within one second
+            connection.execute(
+                "UPDATE jobs SET created_at = date_trunc('second', now()) + n * interval '1 ms'"
+                " FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM jobs) o"
+                " WHERE o.id = jobs.id"
+            )
         sight = lab.as_engine(pace.look([mine[1], run]))
         lane = sight.lanes["compute"]
         assert (lane.slots, lane.free, [kind for kind, _ in lane.running]) == (2, 1, ["nap"])
         # the other's first has turn 1, one that runs and two that wait make turns 2 and 3
         assert (list(lane.ahead), list(lane.turns)) == (["nap", "blink", "blink"], [1, 2, 3])
+        # each of mine that came in that second has a later turn than the one before
         assert set(lane.newcomers) == {
-            *(Newcomers(4, "nap", 1), Newcomers(4, "blink", 2), Newcomers(2, "nap", 1)),
+            *(Newcomers(4, "nap", 1), Newcomers(5, "blink", 1), Newcomers(6, "blink", 1)),
+            Newcomers(2, "nap", 1),
         }
         assert [(spot.job_id, spot.position) for spot in sight.spots] == [(mine[1], 3)]
         assert theirs not in {spot.job_id for spot in sight.spots}
