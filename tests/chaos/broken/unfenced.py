@@ -5,7 +5,11 @@ from sqlalchemy import text
 from services.jobs import running, settle
 from tests.faults.app import app, kinds
 
-FENCED = ("AND fence = :fence AND lease_until IS NOT NULL", "AND fence = :fence")
+FENCED = (
+    "AND r.fence = :fence AND r.lease_until IS NOT NULL",
+    "AND fence = :fence AND lease_until IS NOT NULL",
+    "AND fence = :fence",
+)
 #: True for everybody; the statement must still name its parameter.
 OPEN = "AND CAST(:fence AS uuid) IS NOT NULL"
 
