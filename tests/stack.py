@@ -219,7 +219,10 @@ def worker(
     ]
     command += ["--pool", pool, "-c", str(slots), "--without-mingle", "--without-gossip"]
     command += options
-    return Child(node, command, {**made.env(), **(env or {})}, made.folder)
+    # tests admit jobs and send no message: a worker would think itself deaf, and nobody starts
+    # it again here
+    own = {"STALLED_WORKER_S": "3600", **(env or {})}
+    return Child(node, command, {**made.env(), **own}, made.folder)
 
 
 def entered(made: Stores, child: Child) -> None:

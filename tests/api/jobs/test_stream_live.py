@@ -113,9 +113,8 @@ class TestThePlaceInTheQueue:
         assert {frame.event for frame in moved} == {"job.queue"}
         assert {frame.id for frame in moved} == {None}
         assert set(moved[-1].data) == {"job_id", "queue_position", "eta_s", "starts_in_s"}
-        assert (moved[-1].data["job_id"], moved[-1].data["queue_position"]) == (
-            *(str(second), before - 1),
-        )
+        assert moved[-1].data["job_id"] == str(second)
+        assert moved[-1].data["queue_position"] <= before - 1
 
     async def test_is_never_told_of_a_job_that_runs(self, user: User, errands: Errands) -> None:
         """A hint from before the start is of no interest after it."""
@@ -129,10 +128,10 @@ class TestThePlaceInTheQueue:
 
 
 async def _hints(frames: AsyncIterator[Frame], position: int) -> AsyncIterator[Frame]:
-    """Frames up to the hint that names this position."""
+    """Frames up to the hint that names this position, or one before it: others move as well."""
     async for frame in frames:
         yield frame
-        if frame.data["queue_position"] == position:
+        if frame.data["queue_position"] <= position:
             return
 
 
@@ -150,7 +149,8 @@ class TestStreams:
             databases = app.state.services.databases
             for _ in range(50):
                 assert databases.app.engine.pool.checkedout() == 0
-                assert databases.engine.engine.pool.checkedout() <= 1  # the sweep of all
+                # however many follow: what was marked, the sweep, and the look at the queue
+                assert databases.engine.engine.pool.checkedout() <= 3
                 await asyncio.sleep(0.02)
             app.state.engine_room.hub.end_streams()
             await asyncio.gather(*streams)
