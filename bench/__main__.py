@@ -13,6 +13,7 @@ from bench.rig import rig
 from bench.sections import SECTIONS as FIRST
 from bench.sections import Figures
 from bench.waiting import estimates, flood
+from tests import stack
 
 SECTIONS = FIRST | {"g": estimates, "h": flood, "i": minute, "j": durable}
 
@@ -26,6 +27,7 @@ def _show(figures: Figures, indent: str = "    ") -> None:
 
 
 def main() -> int:
+    stack.FORKED = False  # starts are measured, too
     wanted = sys.argv[1:] or list(SECTIONS)
     print(f"{os.cpu_count()} cores shared with the load generator")
     print(f"Python {platform.python_version()}, load average before {os.getloadavg()[0]:.2f}")

@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 #: For processes whose speed matters: the count of their lines for the coverage halves it.
 #: What they run is counted where the same code is tested in calm.
 UNMEASURED = {"COVERAGE_PROCESS_CONFIG": ""}
+#: Whether processes come from the nursery; what measures a start wants a real one.
+FORKED = True
 
 
 @cache
@@ -142,10 +144,10 @@ class Child:
 
     def start(self) -> None:
         self.process: subprocess.Popen[bytes] | Started
-        if not self.env.get("COVERAGE_PROCESS_CONFIG"):
-            # without the count of lines, which an interpreter starts before all else
-            _, _, module, *args = self.command
-            self.process = _nursery().start(module, args, self.env, self.log)
+        _, flag, what, *args = self.command
+        # with the count of lines it would have to begin before all else
+        if FORKED and flag == "-m" and not self.env.get("COVERAGE_PROCESS_CONFIG"):
+            self.process = _nursery().start(what, args, self.env, self.log)
             return
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
