@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import itertools
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import pytest_asyncio
 import structlog
 import uvicorn
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 from core.settings import get_settings
 from local.ports import free_port
@@ -164,3 +166,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(CAMPAIGNS):
             item.add_marker("campaign")
+
+
+#: What follows the last test (coverage put together, workers of xdist ended). Seconds.
+END_S = 300.0
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """A session that cannot end shows where it hangs, and ends."""
+    error_output = session.config.stash[fault_handler_stderr_fd_key]
+    faulthandler.dump_traceback_later(END_S, file=error_output, exit=True)
+    return (yield)
+
+
+class Failures:
+    """Prints each failure when it happens: a run that is killed has told of it all the same."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._terminal.ensure_newline()
+            self._terminal.line(f"{report.nodeid} ({report.when})\n{report.longreprtext}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Failures(terminal))

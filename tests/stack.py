@@ -145,6 +145,7 @@ class Child:
     def start(self) -> None:
         self.process: subprocess.Popen[bytes] | Started
         _, flag, what, *args = self.command
+        self.log.touch()  # whoever reads it at once finds it
         # with the count of lines it would have to begin before all else
         if FORKED and flag == "-m" and not self.env.get("COVERAGE_PROCESS_CONFIG"):
             self.process = _nursery().start(what, args, self.env, self.log)

@@ -76,7 +76,7 @@ class TestTheWait:
     async def test_ends_with_the_time(self, patient: Patient) -> None:
         began = time.monotonic()
         answer = await patient.submit("wait=1")
-        assert 0.9 < time.monotonic() - began < 3
+        assert 0.9 < time.monotonic() - began < 10  # with its own second, not at the most of 25
         assert (answer.status_code, applied(answer)) == (202, "wait=1")
         assert answer.json()["data"]["status"] == "queued"
         assert answer.headers["retry-after"] == "1"
