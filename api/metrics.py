@@ -15,7 +15,13 @@ from prometheus_client.registry import Collector
 from core.database import AsyncDatabase, perform_async
 from core.kind import KINDS
 from core.log import log
-from services.jobs.figures import Figures, KindFigures, LaneFigures, read_figures
+from services.jobs.figures import (
+    Figures,
+    KindFigures,
+    LaneFigures,
+    WebhookFigures,
+    read_figures,
+)
 
 #: A scrape is answered from the figures of the last one for so long. Seconds.
 KEPT_S = 1.0
@@ -136,6 +142,7 @@ class Metrics(Collector):
             yield from _lanes(figures.lanes)
             yield from _times(figures.kinds)
             yield from _counts(figures)
+            yield from _webhooks(figures.webhooks)
 
 
 def _depths(figures: Figures) -> Iterator[Metric]:
@@ -223,6 +230,8 @@ _HELP = {
     "leases_lost": "Attempts whose worker was lost.",
     "stale_writes_refused": "Ends of attempts refused because the job had been taken away.",
     "workers_stalled": "Workers that restarted themselves because no message reached them.",
+    "webhook_attempts_failed": "Attempts to deliver to a webhook that did not succeed.",
+    "webhook_deliveries_failed": "Messages to webhooks that were given up.",
 }
 
 
@@ -230,3 +239,13 @@ def _counts(figures: Figures) -> Iterator[Metric]:
     for name, number in sorted(figures.counts.items()):
         text = _HELP.get(name, "Counted over the lives of all processes.")
         yield CounterMetricFamily(f"wheels_{name}", text, number)
+
+
+def _webhooks(figures: WebhookFigures) -> Iterator[Metric]:
+    for name, text, value in (
+        ("deliveries_due", "Messages to webhooks that are to be sent now.", figures.due),
+        ("outbox_age_seconds", "Age of the oldest of them.", figures.outbox_age_s),
+        ("endpoints_resting", "Endpoints left alone after failures.", figures.resting),
+        ("endpoints_disabled", "Endpoints switched off by their failures.", figures.disabled),
+    ):
+        yield GaugeMetricFamily(f"wheels_webhook_{name}", text, float(value))

@@ -12,8 +12,18 @@ LEASES_LOST = "leases_lost"
 WRITES_REFUSED = "stale_writes_refused"
 #: Workers that ended themselves because no message reached them.
 WORKERS_STALLED = "workers_stalled"
+#: Attempts to deliver to a webhook that did not succeed; counted by the statement that ends them.
+WEBHOOK_ATTEMPTS_FAILED = "webhook_attempts_failed"
+#: Messages to webhooks that were given up.
+WEBHOOK_DELIVERIES_FAILED = "webhook_deliveries_failed"
 
-NAMES = (LEASES_LOST, WRITES_REFUSED, WORKERS_STALLED)
+NAMES = (
+    LEASES_LOST,
+    WRITES_REFUSED,
+    WORKERS_STALLED,
+    WEBHOOK_ATTEMPTS_FAILED,
+    WEBHOOK_DELIVERIES_FAILED,
+)
 
 _COUNT = text("INSERT INTO counters (name, value) VALUES (:name, 1)")
 

@@ -62,6 +62,23 @@ class KindFigures:
 
 
 @dataclass(frozen=True)
+class WebhookFigures:
+    """Messages to webhooks.
+
+    Attributes:
+        due: to be sent now, those with the broker included.
+        outbox_age_s: of the oldest of them, 0 where there is none.
+        resting: endpoints that are left alone for a while after failures.
+        disabled: endpoints that were switched off by their failures.
+    """
+
+    due: int
+    outbox_age_s: float
+    resting: int
+    disabled: int
+
+
+@dataclass(frozen=True)
 class Figures:
     """One look at the job layer."""
 
@@ -74,6 +91,7 @@ class Figures:
     counts: dict[str, int]
     #: Scope and name of what is paused.
     paused: list[tuple[str, str]]
+    webhooks: WebhookFigures
 
 
 # one scan of the unfinished jobs, by an index that holds nothing else
@@ -134,6 +152,17 @@ GROUP BY kind
 _COUNTS = text("SELECT name, sum(value)::bigint AS value FROM counters GROUP BY name")
 _PAUSED = text("SELECT scope, name FROM pauses ORDER BY scope, name")
 
+# those of a resting endpoint are not due
+_WEBHOOKS = text("""
+SELECT count(d.id)::int AS due,
+    coalesce(extract(epoch FROM now() - min(d.due_at)), 0)::float8 AS outbox_age_s,
+    (SELECT count(*) FROM webhook_endpoints WHERE enabled AND rest_until > now())::int AS resting,
+    (SELECT count(*) FROM webhook_endpoints WHERE disabled_reason IS NOT NULL)::int AS disabled
+FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id
+WHERE d.status = 'pending' AND d.due_at <= now() AND e.enabled
+  AND (e.rest_until IS NULL OR e.rest_until <= now())
+""")
+
 
 def read_figures(kinds: Sequence[str]) -> Steps[Figures]:
     """All figures, as role `engine`.
@@ -162,4 +191,5 @@ def read_figures(kinds: Sequence[str]) -> Steps[Figures]:
     counted = {row.name: row.value for row in (yield _COUNTS).all()}
     paused = [(row.scope, row.name) for row in (yield _PAUSED).all()]
     counts = dict.fromkeys(NAMES, 0) | counted
-    return Figures(depths, found, times, failed, counts, paused)
+    webhooks = WebhookFigures(**(yield _WEBHOOKS).one()._mapping)
+    return Figures(depths, found, times, failed, counts, paused, webhooks)

@@ -143,11 +143,12 @@ WITH job AS (
                       WHERE owner_id = :owner AND lane = :lane AND finished_at IS NULL
                         AND (status = 'running' OR admitted_at IS NOT NULL)) < :per_user
                  AS enters) door
-    WHERE (SELECT count(*) FROM (SELECT FROM jobs WHERE owner_id = :owner AND finished_at IS NULL
-                                   AND superseded_by IS NULL LIMIT :quota) unfinished) < :quota
-      AND (SELECT count(*) FROM (SELECT FROM jobs WHERE owner_id = :owner AND finished_at IS NULL
-                                   AND superseded_by IS NULL
-                                   AND kind = :kind LIMIT :kind_quota) alike) < :kind_quota
+    WHERE (:quota = {NO_LIMIT} OR :quota > (SELECT count(*) FROM (
+              SELECT FROM jobs WHERE owner_id = :owner AND finished_at IS NULL
+                AND superseded_by IS NULL LIMIT :quota) unfinished))
+      AND (:kind_quota = {NO_LIMIT} OR :kind_quota > (SELECT count(*) FROM (
+              SELECT FROM jobs WHERE owner_id = :owner AND finished_at IS NULL
+                AND superseded_by IS NULL AND kind = :kind LIMIT :kind_quota) alike))
     RETURNING id, owner_id, lane, priority, ready_at, created_at, deadline_at, start_by, admitted_at
 ), place AS (
     SELECT *, fair_rank(lane, owner_id, priority, ready_at, id, admitted_at IS NOT NULL)

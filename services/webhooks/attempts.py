@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from core.database import Steps, bind
 from models.webhook import DeliveryStatus
+from services.jobs.counters import WEBHOOK_ATTEMPTS_FAILED, WEBHOOK_DELIVERIES_FAILED
 from services.webhooks.sender import Answer
 
 #: Delays between attempts by the Standard Webhooks specification 1.0, "Retry schedule"; the
@@ -138,7 +139,7 @@ WITH held AS MATERIALIZED (
 ), endpoint AS (
     UPDATE webhook_endpoints e SET {changes}
     FROM delivery WHERE e.id = delivery.endpoint_id {where}
-)
+){more}
 SELECT FROM delivery
 """
 
@@ -147,6 +148,7 @@ _DELIVERED = text(
     _END.format(
         changes="failures = 0, exhausted = 0, rest_until = NULL",
         where="AND (e.failures > 0 OR e.exhausted > 0)",
+        more="",
     )
 )
 _FAILED = text(
@@ -162,6 +164,10 @@ _FAILED = text(
         updated_at = CASE WHEN e.enabled AND (:gone OR e.exhausted + :out >= :exhaustions)
                      THEN now() ELSE e.updated_at END""",
         where="",
+        more=f""", counted AS (
+    INSERT INTO counters (name, value) SELECT '{WEBHOOK_ATTEMPTS_FAILED}', 1 FROM delivery
+    UNION ALL SELECT '{WEBHOOK_DELIVERIES_FAILED}', 1 FROM delivery WHERE :status = 'failed'
+)""",  # noqa: S608  # constants
     )
 )
 

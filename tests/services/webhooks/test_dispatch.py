@@ -8,6 +8,8 @@ import pytest
 
 from core.kind import Lane
 from services.jobs import fleet, repair
+from services.jobs.counters import WEBHOOK_ATTEMPTS_FAILED, WEBHOOK_DELIVERIES_FAILED
+from services.jobs.figures import read_figures
 from services.webhooks import attempts, deliveries, dispatch, endpoints
 from services.webhooks.attempts import EXHAUSTIONS, SCHEDULE_S, next_delay
 from services.webhooks.dispatch import PER_ENDPOINT, PER_OWNER, UNSERVED
@@ -86,6 +88,22 @@ class TestAFailingEndpoint:
             desk.attempt(each, 503)
         desk.attempt(waiting[3], 200)
         assert desk.state(hook) == (True, None, 0, 0, None)
+
+    def test_is_seen_by_operators(self, lab: Lab, desk: Desk, owner: UUID) -> None:
+        with lab.stores.sql() as connection:
+            connection.execute("DELETE FROM counters")
+        hook, gone = desk.endpoint(owner), desk.endpoint(owner)
+        waiting = [*desk.deliver(owner, hook, 3), *desk.deliver(owner, gone)]
+        seen = lab.as_engine(read_figures([]))
+        assert (seen.webhooks.due, seen.webhooks.resting, seen.webhooks.disabled) == (4, 0, 0)
+        assert 0 < seen.webhooks.outbox_age_s < 60
+        for each, status in zip(waiting, (500, 500, 200, 410), strict=True):
+            desk.attempt(each, status)
+        desk.due(waiting[0])
+        seen = lab.as_engine(read_figures([]))
+        assert seen.counts[WEBHOOK_ATTEMPTS_FAILED] == 3
+        assert seen.counts[WEBHOOK_DELIVERIES_FAILED] == 1
+        assert (seen.webhooks.due, seen.webhooks.disabled) == (1, 1)
 
     def test_is_switched_off_by_410(self, desk: Desk, owner: UUID) -> None:
         hook = desk.endpoint(owner)
