@@ -31,8 +31,9 @@ from services.jobs import pace, views
 SWEEP_EVERY_S = 1.0
 #: How often service times are read anew, for estimates. Seconds.
 TIMES_EVERY_S = 5.0
-#: A look at the lanes takes at most this share of the time, however long the queues.
-LOOK_SHARE = 0.1
+#: A look at the lanes takes at most this share of the time, however long the queues and however
+#: busy the process: with thousands of queued jobs estimates are some seconds old.
+LOOK_SHARE = 0.02
 #: Events that one query fetches for all.
 BATCH = 1000
 #: Streams that one user may hold open on one process.

@@ -103,6 +103,8 @@ def _install_hook(session_class: type[Session], limits: Limits) -> None:
         # constants, nothing that anybody typed
         who = "" if owner_id is None else str(UUID(int=owner_id.int))
         assume = "" if role is None else f", set_config('role', '{role.value}', true)"
+        if not session.info["durable"]:
+            assume += ", set_config('synchronous_commit', 'off', true)"
         connection.exec_driver_sql(
             f"BEGIN; SELECT set_config('app.user_id', '{who}', true), {bounds}{assume}"
         )
@@ -152,10 +154,8 @@ class Database:
                 writes that carry no number anybody hears of.
         """
         session = AppSession(self.engine, expire_on_commit=False)
-        session.info.update(owner_id=owner_id, assume=self._assume)
+        session.info.update(owner_id=owner_id, assume=self._assume, durable=durable)
         with session, session.begin():
-            if not durable:
-                session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
             yield session
 
     def dispose(self, *, close: bool = True) -> None:
@@ -183,7 +183,7 @@ class AsyncDatabase:
     def session(self, owner_id: UUID | None = None) -> AsyncSession:
         """A session; the caller begins, commits and closes."""
         session = AsyncSession(self.engine, expire_on_commit=False, sync_session_class=AppSession)
-        session.info.update(owner_id=owner_id, assume=self._assume)
+        session.info.update(owner_id=owner_id, assume=self._assume, durable=True)
         return session
 
     @asynccontextmanager

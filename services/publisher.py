@@ -182,8 +182,10 @@ class Publisher:
             with self._wanted:
                 while not (closing := self._closing) and not self._anything():
                     self._wanted.wait(self._idle_s())
-                lanes, self._lanes = self._lanes | self._due(), set()
-                self._waiting -= lanes
+                # who made room looks in bulk, who waits for room looks for any
+                lanes = dict.fromkeys(self._lanes, True) | dict.fromkeys(self._due(), False)
+                self._lanes.clear()
+                self._waiting -= lanes.keys()
                 hints, self._hints = self._hints, {}
                 messages, self._messages = self._messages, []
                 deliveries, self._deliveries = self._deliveries, False
@@ -211,7 +213,7 @@ class Publisher:
 
     def _attempt(
         self,
-        lanes: set[Lane],
+        lanes: dict[Lane, bool],
         hints: dict[Grown, None],
         messages: list[Message],
         deliveries: bool,
@@ -222,8 +224,10 @@ class Publisher:
                 send(self._database, broker, messages)
             if hints:
                 broker.hint(hints)
-            for lane in lanes:
-                if not publish_admitted(self._database, broker, lane, self._caps):
+            for lane, in_bulk in lanes.items():
+                if not publish_admitted(
+                    self._database, broker, lane, self._caps, in_bulk=in_bulk
+                ):
                     self._full_until[lane] = time.monotonic() + FULL_S
             if deliveries:
                 publish_deliveries(self._database, broker)
@@ -263,8 +267,18 @@ def take_back(database: Database, messages: list[Message]) -> None:
         log.warning("admissions_not_taken_back", count=len(messages), error=repr(error))
 
 
-def publish_admitted(database: Database, broker: Broker, lane: Lane, caps: Caps = NO_CAPS) -> int:
+def publish_admitted(
+    database: Database,
+    broker: Broker,
+    lane: Lane,
+    caps: Caps = NO_CAPS,
+    *,
+    in_bulk: bool = False,
+) -> int:
     """Admit what the lane has room for, and send it.
+
+    Args:
+        in_bulk: see `admit`.
 
     Returns:
         How many messages were sent.
@@ -274,7 +288,7 @@ def publish_admitted(database: Database, broker: Broker, lane: Lane, caps: Caps 
     """
     # no number that anybody hears of: losing this commit only sends a message twice
     with database.transaction(durable=False) as session:
-        messages = perform(session, admit(lane, caps=caps))
+        messages = perform(session, admit(lane, caps=caps, in_bulk=in_bulk))
     if messages:
         send(database, broker, messages)
     return len(messages)

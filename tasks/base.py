@@ -230,27 +230,23 @@ def _succeed(
 ) -> str:
     """Commit result, domain rows and the terminal event together, under the fence."""
     with here.app.transaction(claimed.owner_id) as session:
-        held = perform(session, running.hold(claimed.job_id, claimed.fence))
-        if held is None:
-            return "lost"
-        if held.superseded:
-            keep_days = here.settings.keep_jobs_days
-            cancelled = settle.settle(
-                claimed.job_id, claimed.fence, Status.CANCELLED, keep_days=keep_days
-            )
-            perform(session, cancelled)
-            return "superseded"
         if keep is not None:
-            result = keep(session, claimed, request, result)
-        settled = settle.settle(
+            # what it writes holds only while nobody can take the job away
+            held = perform(session, running.hold(claimed.job_id, claimed.fence))
+            if held is None:
+                return "lost"
+            if not held.superseded:
+                result = keep(session, claimed, request, result)
+        steps = settle.succeed(
             claimed.job_id,
             claimed.fence,
-            Status.SUCCEEDED,
-            result=result.model_dump(mode="json", by_alias=True),
+            result.model_dump(mode="json", by_alias=True),
             keep_days=here.settings.keep_jobs_days,
         )
-        perform(session, settled)
-    return "succeeded"
+        ended = perform(session, steps)
+    if ended is None:
+        return "lost"
+    return "superseded" if ended is Status.CANCELLED else "succeeded"
 
 
 def _wait(here: process.Process, run: ActiveRun, waits: RunWaits) -> str:

@@ -54,11 +54,18 @@ NO_CAPS = Caps()
 
 # Turn by turn: the n-th waiting job of a user who has b under way has turn b + n, so that a
 # thousand jobs of one user stand behind the first of any other. The users who wait are found
-# by steps along an index, and of each only as many jobs are looked at as there is room.
+# by steps along an index, and of each only as many jobs are looked at as there is room: those
+# that yield to nobody, in the order of the index, and where they are too few those that do.
 _ADMIT = text("""
 WITH RECURSIVE space AS MATERIALIZED (
-    SELECT CASE WHEN EXISTS (SELECT FROM pauses WHERE scope = 'lane' AND name = :lane) THEN 0
-           ELSE lane_room(:lane, :per_slot, :unserved, :beat_s) END AS n
+    SELECT CASE WHEN room >= least AND NOT EXISTS (
+        SELECT FROM pauses WHERE scope = 'lane' AND name = :lane) THEN room ELSE 0 END AS n
+    FROM (SELECT lane_room(:lane, :per_slot, :unserved, :beat_s) AS room,
+                 CASE WHEN :in_bulk THEN (
+                     SELECT coalesce(sum(slots), 0) / 2 FROM workers
+                     WHERE lane = :lane AND ended_at IS NULL AND draining_at IS NULL
+                       AND beat_at > now() - make_interval(secs => :beat_s)) ELSE 0 END AS least
+         ) measured
 ), busy AS MATERIALIZED (
     SELECT owner_id, kind, count(*) AS n FROM jobs
     WHERE lane = :lane AND (status = 'running' OR status = 'queued' AND admitted_at IS NOT NULL)
@@ -81,12 +88,23 @@ WITH RECURSIVE space AS MATERIALIZED (
     SELECT head.*, head.nth + coalesce(
         (SELECT sum(n) FROM busy WHERE busy.owner_id = owners.owner_id), 0) AS turn
     FROM owners CROSS JOIN LATERAL (
-        SELECT *, row_number() OVER (ORDER BY yields, ready_at, id) AS nth FROM (
-            SELECT id, kind, ready_at, job_yields(priority, ready_at) AS yields FROM jobs
+        WITH first AS MATERIALIZED (
+            SELECT id, kind, ready_at FROM jobs
             WHERE lane = :lane AND status = 'queued' AND admitted_at IS NULL
               AND ready_at <= now() AND owner_id = owners.owner_id
+              AND NOT job_yields(priority, ready_at)
               AND NOT EXISTS (SELECT FROM caps WHERE caps.kind = jobs.kind AND spare <= 0)
-            ORDER BY yields, ready_at, id LIMIT (SELECT n FROM space)) own
+            ORDER BY ready_at, id LIMIT (SELECT n FROM space)
+        ), last AS (
+            SELECT id, kind, ready_at FROM jobs
+            WHERE lane = :lane AND status = 'queued' AND admitted_at IS NULL
+              AND ready_at <= now() AND owner_id = owners.owner_id
+              AND job_yields(priority, ready_at)
+              AND NOT EXISTS (SELECT FROM caps WHERE caps.kind = jobs.kind AND spare <= 0)
+            ORDER BY ready_at, id LIMIT (SELECT n FROM space) - (SELECT count(*) FROM first)
+        )
+        SELECT *, row_number() OVER (ORDER BY yields, ready_at, id) AS nth FROM (
+            SELECT *, false AS yields FROM first UNION ALL SELECT *, true FROM last) own
         ) head
 ), picked AS (
     SELECT id, kind, row_number() OVER (PARTITION BY kind ORDER BY yields, turn, ready_at, id)
@@ -111,7 +129,9 @@ RETURNING jobs.id, jobs.kind, jobs.lane, jobs.attempt, jobs.trace, next.place
 ROOM = {"per_slot": DEPTH_PER_SLOT, "unserved": DEPTH_UNSERVED, "beat_s": BEAT_TIMEOUT_S}
 
 
-def admit(lane: Lane, room: int = DEPTH_PER_SLOT, caps: Caps = NO_CAPS) -> Steps[list[Message]]:
+def admit(
+    lane: Lane, room: int = DEPTH_PER_SLOT, caps: Caps = NO_CAPS, *, in_bulk: bool = False
+) -> Steps[list[Message]]:
     """Pick what the broker should hold next, as role `engine`; the caller commits, then sends.
 
     Several processes may admit at once and never wait for each other; a cap may then be passed
@@ -119,6 +139,8 @@ def admit(lane: Lane, room: int = DEPTH_PER_SLOT, caps: Caps = NO_CAPS) -> Steps
 
     Args:
         room: messages per slot that the lane's queue may hold.
+        in_bulk: only where there is room for a message on every other slot: the broker then
+            still holds more than there are slots, and one look does the work of several.
     """
     bound = bind(
         _ADMIT,
@@ -126,6 +148,7 @@ def admit(lane: Lane, room: int = DEPTH_PER_SLOT, caps: Caps = NO_CAPS) -> Steps
         per_user=caps.per_user,
         kinds=list(caps.per_kind),
         kind_caps=list(caps.per_kind.values()),
+        in_bulk=in_bulk,
         **ROOM | {"per_slot": room},
     )
     rows = sorted((yield bound).all(), key=lambda row: row.place)

@@ -19,7 +19,7 @@ FUTURES = 200
 #: of a logarithm: without it the sum of many jobs would seem to be known for certain.
 DRIFT = 0.15
 #: Newcomers take at most this share of the slots from those they pass.
-PASSING_CAP = 0.85
+PASSING_CAP = 0.75
 
 
 @dataclass

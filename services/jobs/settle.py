@@ -18,29 +18,34 @@ MAX_CRASHES = 3
 #: Longest delay between attempts. Seconds.
 RETRY_CAP_S = 300.0
 
+# A job that succeeds although a newer one has taken its place is cancelled: its result is none.
 _SETTLE = text("""
 WITH mine AS (
     UPDATE job_runs SET fence = NULL, lease_until = NULL
     WHERE job_id = :id AND fence = :fence AND lease_until IS NOT NULL RETURNING job_id
 ), job AS (
-    UPDATE jobs SET status = :status, seq = seq + 1, finished_at = now(),
+    UPDATE jobs SET seq = seq + 1, finished_at = now(),
+        status = CASE WHEN superseded_by IS NOT NULL AND CAST(:status AS text) = 'succeeded'
+            THEN 'cancelled' ELSE CAST(:status AS text) END,
         expires_at = now() + make_interval(secs => :keep_s)
     WHERE id = (SELECT job_id FROM mine) AND status = 'running'
-    RETURNING id, owner_id, seq, superseded_by
+    RETURNING id, owner_id, seq, superseded_by, status
 ), payload AS (
-    UPDATE job_payloads SET result = CAST(:result AS jsonb), result_size = :result_size,
-        error = CAST(:error AS jsonb)
-    WHERE job_id = (SELECT id FROM job)
+    UPDATE job_payloads SET error = CAST(:error AS jsonb),
+        result = CASE WHEN job.status = CAST(:status AS text) THEN CAST(:result AS jsonb) END,
+        result_size = CASE WHEN job.status = CAST(:status AS text)
+            THEN CAST(:result_size AS integer) END
+    FROM job WHERE job_id = job.id
 ), history AS (
-    UPDATE job_attempts SET ended_at = now(), outcome = :status, error = CAST(:error AS jsonb)
-    WHERE fence = :fence AND EXISTS (SELECT FROM job)
+    UPDATE job_attempts SET ended_at = now(), outcome = job.status, error = CAST(:error AS jsonb)
+    FROM job WHERE fence = :fence
 ), event AS (
     INSERT INTO job_events (job_id, owner_id, seq, type, data)
-    SELECT id, owner_id, seq, 'job.' || :status, CASE WHEN superseded_by IS NULL THEN '{}' ELSE
+    SELECT id, owner_id, seq, 'job.' || status, CASE WHEN superseded_by IS NULL THEN '{}' ELSE
         jsonb_build_object('superseded_by', superseded_by) END
     FROM job
 )
-SELECT seq FROM job
+SELECT status FROM job
 """)
 
 
@@ -58,8 +63,30 @@ def settle(
     Returns:
         False where the fence is no longer ours: nothing was written.
     """
+    return (yield from _end(job_id, fence, status, keep_days, result, error)) is not None
+
+
+def succeed(
+    job_id: UUID, fence: UUID, result: dict[str, Any], *, keep_days: float
+) -> Steps[Status | None]:
+    """End a running job with its result, likewise.
+
+    Returns:
+        `CANCELLED` where a newer job has taken its place, None where the fence is not ours.
+    """
+    return (yield from _end(job_id, fence, Status.SUCCEEDED, keep_days, result, None))
+
+
+def _end(
+    job_id: UUID,
+    fence: UUID,
+    status: Status,
+    keep_days: float,
+    result: dict[str, Any] | None,
+    error: dict[str, Any] | None,
+) -> Steps[Status | None]:
     body = None if result is None else json.dumps(result, separators=(",", ":"))
-    row = yield bind(
+    bound = bind(
         _SETTLE,
         id=job_id,
         fence=fence,
@@ -69,7 +96,8 @@ def settle(
         result_size=None if body is None else len(body.encode()),
         error=None if error is None else json.dumps(error),
     )
-    return row.first() is not None
+    row = (yield bound).first()
+    return None if row is None else Status(row.status)
 
 
 _AGAIN = text("""

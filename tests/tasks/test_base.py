@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -88,7 +89,8 @@ class TestAResult:
 
 
 class TestASupersededRun:
-    def test_changes_nothing_any_more(self, lab: Lab) -> None:
+    @pytest.mark.parametrize("keep", [count_effect, None])
+    def test_changes_nothing_any_more(self, keep: Any, lab: Lab) -> None:
         """Its worker has not heard of it yet, and comes to its end."""
         owner = lab.make_user()
         old = lab.submit(owner, NAP, tags=["trip"], seconds=0).job_id
@@ -98,11 +100,15 @@ class TestASupersededRun:
             newer.append(lab.submit(owner, NAP, supersedes="trip").job_id)
             return Rest(steps=1)
 
-        assert live(NAP, body, count_effect, old, 0) == "superseded"
+        assert live(NAP, body, keep, old, 0) == "superseded"
         assert (lab.status(old), effects(lab, old)) == ("cancelled", 0)
         by = lab.stores.one("SELECT superseded_by FROM jobs WHERE id = %s", old)
         assert [by] == newer
         assert lab.stores.one("SELECT result FROM job_payloads WHERE job_id = %s", old) is None
+        assert lab.stores.one("SELECT outcome FROM job_attempts WHERE job_id = %s", old) == (
+            "cancelled"
+        )
+        assert lab.events(old)[-1] == "job.cancelled"
 
 
 class TestAnError:

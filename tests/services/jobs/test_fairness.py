@@ -47,6 +47,29 @@ class TestUsers:
         assert admitted(lab) == [*jobs[0], *jobs[1]]
 
 
+class TestAdmissionInBulk:
+    def test_waits_until_every_other_slot_could_have_a_message(self, lab: Lab, owner: UUID) -> None:
+        lab.enter(slots=10)  # and two of the lab
+        for _ in range(60):
+            lab.submit(owner)
+        sent = admitted(lab)
+        assert len(sent) == 24
+        for job_id in sent[:5]:
+            assert lab.claim(job_id) is not None
+        assert lab.as_engine(admit(COMPUTE, in_bulk=True)) == []
+        assert lab.claim(sent[5]) is not None
+        assert len(lab.as_engine(admit(COMPUTE, in_bulk=True))) == 6
+
+    def test_of_one_slot_does_not_wait(self, lab: Lab, owner: UUID) -> None:
+        with lab.stores.sql() as connection:
+            connection.execute("UPDATE workers SET slots = 1")
+        for _ in range(9):
+            lab.submit(owner)
+        sent = admitted(lab)
+        assert lab.claim(sent[0]) is not None
+        assert len(lab.as_engine(admit(COMPUTE, in_bulk=True))) == 1
+
+
 class TestPriorities:
     def test_batch_yields_for_a_minute_and_no_longer(self, lab: Lab) -> None:
         user, other = lab.make_user(), lab.make_user()
@@ -103,13 +126,15 @@ class TestCaps:
 
 
 class TestTheRank:
-    @pytest.mark.parametrize("seed", range(6))
-    def test_is_the_order_of_admission(self, lab: Lab, seed: int) -> None:
+    @pytest.mark.parametrize(
+        ("seed", "people", "jobs"), [*((seed, 4, 40) for seed in range(6)), (6, 130, 150)]
+    )
+    def test_is_the_order_of_admission(self, lab: Lab, seed: int, people: int, jobs: int) -> None:
         """Whatever waits, runs and is with the broker: both say the same to every user."""
         dice = random.Random(seed)
-        users = [lab.make_user() for _ in range(4)]
+        users = [lab.make_user() for _ in range(people)]
         owner_of: dict[UUID, UUID] = {}
-        for number in range(40):
+        for number in range(jobs):
             user = dice.choice(users)
             priority = dice.choice([Priority.INTERACTIVE, Priority.INTERACTIVE, Priority.BATCH])
             job_id = lab.submit(user, priority=priority).job_id
