@@ -225,9 +225,7 @@ class Publisher:
             if hints:
                 broker.hint(hints)
             for lane, in_bulk in lanes.items():
-                if not publish_admitted(
-                    self._database, broker, lane, self._caps, in_bulk=in_bulk
-                ):
+                if not publish_admitted(self._database, broker, lane, self._caps, in_bulk=in_bulk):
                     self._full_until[lane] = time.monotonic() + FULL_S
             if deliveries:
                 publish_deliveries(self._database, broker)
