@@ -34,6 +34,7 @@ from api.routes import (
     stops,
     streams,
     trips,
+    vehicles,
     webhooks,
 )
 from api.text import refuse_unstorable_text
@@ -56,6 +57,7 @@ OWNED: tuple[APIRouter, ...] = (
     matrix.router,
     trips.router,
     stops.router,
+    vehicles.router,
     schedules.router,
     artifacts.router,
     webhooks.router,

@@ -1,0 +1,68 @@
+"""Vehicles, and what is written down about them on the way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, Numeric, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from models.base import UTC_TIME
+
+NOW = text("now()")
+#: Without a scale, so that a number keeps the digits with which it was written: "90", "90.50".
+EXACT: Any = Numeric()
+
+KINDS = (
+    *("motorhome", "campervan", "caravan", "fifth_wheel", "camper_trailer", "car", "truck"),
+    *("bus", "motorcycle", "other"),
+)
+FUELS = ("petrol", "diesel", "lpg", "hybrid", "electric", "other")
+ODOMETER_UNITS = ("km", "mi")
+
+
+def one_of(column: str, values: tuple[str, ...]) -> str:
+    """The condition of a column that holds one of these words."""
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+class Vehicle(SQLModel, table=True):
+    """A vehicle. Deleted ones stay, hidden with their log, until they are restored."""
+
+    __tablename__ = "vehicles"
+    __table_args__ = (
+        CheckConstraint("version >= 1", name="version"),
+        CheckConstraint(one_of("kind", KINDS), name="kind"),
+        CheckConstraint(one_of("fuel_type", FUELS), name="fuel_type"),
+        CheckConstraint(one_of("odometer_unit", ODOMETER_UNITS), name="odometer_unit"),
+        # what the foreign keys of its log point at: an entry belongs to the vehicle's owner
+        UniqueConstraint("id", "owner_id", name="uq_vehicles_id_owner_id"),
+        Index("ix_vehicles_owner", "owner_id", text("id DESC")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    owner_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")
+    name: str = Field(sa_type=Text)
+    kind: str = Field(sa_type=Text)
+    make: str | None = Field(default=None, sa_type=Text)
+    model: str | None = Field(default=None, sa_type=Text)
+    year: int | None = None
+    plate: str | None = Field(default=None, sa_type=Text)
+    fuel_type: str | None = Field(default=None, sa_type=Text)
+    tank_l: Decimal | None = Field(default=None, sa_type=EXACT)
+    fuel_l_per_100km: Decimal | None = Field(default=None, sa_type=EXACT)
+    height_m: Decimal | None = Field(default=None, sa_type=EXACT)
+    length_m: Decimal | None = Field(default=None, sa_type=EXACT)
+    width_m: Decimal | None = Field(default=None, sa_type=EXACT)
+    weight_kg: int | None = None
+    #: How its odometer counts; whatever is stored counts in metres.
+    odometer_unit: str = Field(sa_type=Text)
+    notes: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": text("''")})
+    #: Grows with every change of the vehicle or of its log.
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+    created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    updated_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    deleted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
