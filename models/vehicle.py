@@ -7,7 +7,18 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Numeric, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from models.base import UTC_TIME
@@ -22,6 +33,8 @@ KINDS = (
 )
 FUELS = ("petrol", "diesel", "lpg", "hybrid", "electric", "other")
 ODOMETER_UNITS = ("km", "mi")
+PRICED_BY = ("price", "total", "both")
+LIVING = text("deleted_at IS NULL")
 
 
 def one_of(column: str, values: tuple[str, ...]) -> str:
@@ -63,6 +76,65 @@ class Vehicle(SQLModel, table=True):
     notes: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": text("''")})
     #: Grows with every change of the vehicle or of its log.
     version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+    created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    updated_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    deleted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+
+
+class FuelFill(SQLModel, table=True):
+    """Fuel that went into a vehicle. Deleted ones stay, hidden."""
+
+    __tablename__ = "fuel_fills"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["vehicle_id", "owner_id"],
+            ["vehicles.id", "vehicles.owner_id"],
+            name="fk_fuel_fills_vehicle_id_owner_id",
+            ondelete="CASCADE",
+        ),
+        # no ON DELETE: what was filled does not vanish with a trip, only with its owner
+        ForeignKeyConstraint(
+            ["trip_id", "owner_id"],
+            ["trips.id", "trips.owner_id"],
+            name="fk_fuel_fills_trip_id_owner_id",
+        ),
+        CheckConstraint("odometer_m >= 0", name="odometer_m"),
+        CheckConstraint("volume_l > 0", name="volume_l"),
+        CheckConstraint(one_of("priced_by", PRICED_BY), name="priced_by"),
+        CheckConstraint(
+            "num_nonnulls(price_per_l, total, currency, priced_by) IN (0, 4)", name="priced"
+        ),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        Index(
+            "ix_fuel_fills_vehicle",
+            *("vehicle_id", "filled_at", "odometer_m", "id"),
+            postgresql_where=LIVING,
+        ),
+        Index("ix_fuel_fills_trip", "trip_id", postgresql_where=text("trip_id IS NOT NULL")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    owner_id: UUID
+    vehicle_id: UUID
+    filled_at: datetime = Field(sa_type=UTC_TIME)
+    odometer_m: int = Field(sa_type=BigInteger)
+    #: The odometer began anew since the fill before.
+    odometer_reset: bool
+    volume_l: Decimal = Field(sa_type=EXACT)
+    #: Price and total, of which the one that was not written follows from the other.
+    price_per_l: Decimal | None = Field(default=None, sa_type=EXACT)
+    total: Decimal | None = Field(default=None, sa_type=EXACT)
+    currency: str | None = Field(default=None, sa_type=Text)
+    priced_by: str | None = Field(default=None, sa_type=Text)
+    full: bool
+    #: Another fill before this one was not written down.
+    missed_before: bool
+    station: str = Field(sa_type=Text)
+    place: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
+    )
+    trip_id: UUID | None = None
+    note: str = Field(sa_type=Text)
     created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
     updated_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
     deleted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)

@@ -23,7 +23,7 @@ from tests.artifacts import make_artifact
 from tests.conftest import User
 from tests.stack import Stores
 from tests.trips import Trips, stop
-from tests.vehicles import Vehicles
+from tests.vehicles import Vehicles, a_fill
 
 JOB = "/api/v1/jobs/{job_id}"
 A_TRIP = "/api/v1/trips/{trip_id}"
@@ -32,6 +32,7 @@ A_DELIVERY = A_WEBHOOK + "/deliveries/{delivery_id}"
 A_SCHEDULE = "/api/v1/schedules/{schedule_id}"
 PAUSE = "/api/v1/admin/pauses/{scope}/{name}"
 A_VEHICLE = "/api/v1/vehicles/{vehicle_id}"
+A_FILL = A_VEHICLE + "/fuel-fills/{fill_id}"
 A_STOP = A_TRIP + "/stops/{stop_id}"
 
 
@@ -115,6 +116,12 @@ async def a_stop(owner: User) -> dict[str, str]:
 
 async def a_vehicle(owner: User) -> dict[str, str]:
     return {"vehicle_id": await Vehicles(owner).make()}
+
+
+async def a_fuel_fill(owner: User) -> dict[str, str]:
+    made = await a_vehicle(owner)
+    fill = await Vehicles(owner).fill(made["vehicle_id"], "1", 100, "50")
+    return {**made, "fill_id": fill["id"]}
 
 
 WEBHOOK = {"url": "http://127.0.0.1:9/hook"}
@@ -217,6 +224,12 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("PATCH", A_VEHICLE): owned(200, a_vehicle, {"name": "Old Bertha"}),
     ("DELETE", A_VEHICLE): owned(204, a_vehicle),
     ("POST", f"{A_VEHICLE}/restore"): owned(200, a_vehicle),
+    ("GET", f"{A_VEHICLE}/fuel-fills"): owned(200, a_vehicle),
+    ("POST", f"{A_VEHICLE}/fuel-fills"): owned(201, a_vehicle, a_fill()),
+    ("GET", A_FILL): owned(200, a_fuel_fill),
+    ("PATCH", A_FILL): owned(200, a_fuel_fill, {"note": "x"}),
+    ("DELETE", A_FILL): owned(204, a_fuel_fill),
+    ("GET", f"{A_VEHICLE}/economy"): owned(200, a_vehicle),
     # webhooks
     ("POST", "/api/v1/webhooks"): own_list(201, WEBHOOK),
     ("GET", "/api/v1/webhooks"): own_list(),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
+
 from tests.conftest import User
 
 VEHICLES = "/api/v1/vehicles"
@@ -22,3 +24,36 @@ class Vehicles:
         assert answer.status_code == 201, answer.text
         vehicle_id: str = answer.json()["data"]["id"]
         return vehicle_id
+
+    async def fill(self, vehicle_id: str, day: str, km: float, litres: str, **more: Any) -> Json:
+        """A fill, full unless said otherwise, as it was answered.
+
+        Args:
+            day: of March 2026, or a whole moment.
+        """
+        answer = await self.try_fill(vehicle_id, day, km, litres, **more)
+        assert answer.status_code == 201, answer.text
+        found: Json = answer.json()["data"]
+        return found
+
+    async def try_fill(
+        self, vehicle_id: str, day: str, km: float, litres: str, **more: Any
+    ) -> httpx2.Response:
+        return await self.http.post(
+            f"{VEHICLES}/{vehicle_id}/fuel-fills", json=a_fill(day, km, litres, **more)
+        )
+
+    async def economy(self, vehicle_id: str, query: str = "") -> Json:
+        answer = await self.http.get(f"{VEHICLES}/{vehicle_id}/economy{query}")
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()["data"]
+        return found
+
+
+def a_fill(day: str = "1", km: float = 100, litres: str = "50", **more: Any) -> Json:
+    at = f"2026-03-{int(day):02}T08:00:00Z" if day.isdecimal() else day
+    return {"filled_at": at, "odometer_m": int(km * 1000), "volume_l": litres, **more}
+
+
+def aud(amount: str) -> Json:
+    return {"amount": amount, "currency": "AUD"}

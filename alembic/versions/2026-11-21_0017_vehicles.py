@@ -1,4 +1,4 @@
-"""Vehicles."""
+"""Vehicles and what went into their tanks."""
 
 from __future__ import annotations
 
@@ -40,6 +40,39 @@ CREATE TABLE vehicles (
     CONSTRAINT uq_vehicles_id_owner_id UNIQUE (id, owner_id)
 );
 CREATE INDEX ix_vehicles_owner ON vehicles (owner_id, id DESC);
+
+CREATE TABLE fuel_fills (
+    id uuid CONSTRAINT pk_fuel_fills PRIMARY KEY,
+    owner_id uuid NOT NULL,
+    vehicle_id uuid NOT NULL,
+    filled_at timestamptz NOT NULL,
+    odometer_m bigint NOT NULL CONSTRAINT ck_fuel_fills_odometer_m CHECK (odometer_m >= 0),
+    odometer_reset boolean NOT NULL,
+    volume_l numeric NOT NULL CONSTRAINT ck_fuel_fills_volume_l CHECK (volume_l > 0),
+    price_per_l numeric,
+    total numeric,
+    currency text CONSTRAINT ck_fuel_fills_currency CHECK (currency ~ '^[A-Z]{3}$'),
+    priced_by text
+        CONSTRAINT ck_fuel_fills_priced_by CHECK (priced_by IN ('price', 'total', 'both')),
+    "full" boolean NOT NULL,
+    missed_before boolean NOT NULL,
+    station text NOT NULL,
+    place jsonb,
+    trip_id uuid,
+    note text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    deleted_at timestamptz,
+    CONSTRAINT fk_fuel_fills_vehicle_id_owner_id FOREIGN KEY (vehicle_id, owner_id)
+        REFERENCES vehicles (id, owner_id) ON DELETE CASCADE,
+    CONSTRAINT fk_fuel_fills_trip_id_owner_id FOREIGN KEY (trip_id, owner_id)
+        REFERENCES trips (id, owner_id),
+    CONSTRAINT ck_fuel_fills_priced
+        CHECK (num_nonnulls(price_per_l, total, currency, priced_by) IN (0, 4))
+);
+CREATE INDEX ix_fuel_fills_vehicle ON fuel_fills (vehicle_id, filled_at, odometer_m, id)
+    WHERE deleted_at IS NULL;
+CREATE INDEX ix_fuel_fills_trip ON fuel_fills (trip_id) WHERE trip_id IS NOT NULL
 """
 
 
@@ -53,7 +86,7 @@ def upgrade() -> None:
     _run(TABLES)
     # the subselect is evaluated once per statement, not once per row
     mine = "(owner_id = (SELECT current_user_id()))"
-    for table in ("vehicles",):
+    for table in ("vehicles", "fuel_fills"):
         _run(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         _run(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
         _run(f"CREATE POLICY owner ON {table} TO wheels_app USING {mine} WITH CHECK {mine}")
@@ -62,4 +95,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    _run("DROP TABLE vehicles")
+    _run("DROP TABLE fuel_fills, vehicles")

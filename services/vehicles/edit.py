@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -13,20 +12,10 @@ from core.database import Steps
 from core.errors import PreconditionFailed
 from core.ids import new_id
 from services.idempotency import IdempotencyKey, take_key
+from services.trips.edit import Made, Versions
 from services.vehicles import views
 from services.vehicles.errors import VehicleNotFound
 from services.vehicles.views import VEHICLES, VehicleView
-
-#: The versions that a caller is content to change; None: whichever it is.
-Versions = frozenset[int] | None
-
-
-@dataclass(frozen=True)
-class Made:
-    """Which resource a request led to. `replayed`: an earlier request with its key made it."""
-
-    id: UUID
-    replayed: bool = False
 
 
 def lock(

@@ -9,13 +9,16 @@ import psycopg
 import pytest
 
 from api.schemas import vehicles as schema
+from api.schemas.fuel import FillNew
 from models import vehicle as model
 from services.vehicles import edit
+from services.vehicles.fill_views import PLAIN_FIELDS
+from services.vehicles.prices import PricedBy
 from services.vehicles.views import VEHICLE_FIELDS
 from tests.lab import Lab
 from tests.stack import Stores
 
-TABLES = ["vehicles"]
+TABLES = ["vehicles", "fuel_fills"]
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +33,12 @@ class TestWords:
         assert set(get_args(schema.KindName)) == set(model.KINDS)
         assert set(get_args(schema.FuelName)) == set(model.FUELS)
         assert set(get_args(schema.OdometerUnit)) == set(model.ODOMETER_UNITS)
+        assert set(PricedBy) == set(model.PRICED_BY)
 
     def test_fields_are_those_that_are_posted(self) -> None:
         assert set(VEHICLE_FIELDS) == set(schema.VehicleNew.model_fields)
+        prices = {"price_per_l", "total"}
+        assert {*PLAIN_FIELDS, *prices} == set(FillNew.model_fields)
 
 
 class TestTables:
