@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -34,6 +34,7 @@ KINDS = (
 FUELS = ("petrol", "diesel", "lpg", "hybrid", "electric", "other")
 ODOMETER_UNITS = ("km", "mi")
 PRICED_BY = ("price", "total", "both")
+PURPOSES = ("business", "private", "medical", "charity")
 LIVING = text("deleted_at IS NULL")
 
 
@@ -134,6 +135,48 @@ class FuelFill(SQLModel, table=True):
         default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
     )
     trip_id: UUID | None = None
+    note: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    updated_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    deleted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+
+
+class MileageEntry(SQLModel, table=True):
+    """A drive for a purpose. Deleted ones stay, hidden."""
+
+    __tablename__ = "mileage_entries"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["vehicle_id", "owner_id"],
+            ["vehicles.id", "vehicles.owner_id"],
+            name="fk_mileage_entries_vehicle_id_owner_id",
+            ondelete="CASCADE",
+        ),
+        CheckConstraint(one_of("purpose", PURPOSES), name="purpose"),
+        CheckConstraint("distance_m > 0", name="distance_m"),
+        CheckConstraint(
+            "num_nonnulls(start_odometer_m, end_odometer_m) = 0"
+            " OR end_odometer_m - start_odometer_m = distance_m",
+            name="odometer",
+        ),
+        Index(
+            "ix_mileage_entries_vehicle",
+            *("vehicle_id", "driven_on", "id"),
+            postgresql_where=LIVING,
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    owner_id: UUID
+    vehicle_id: UUID
+    #: Where it was driven.
+    driven_on: date
+    start_odometer_m: int | None = Field(default=None, sa_type=BigInteger)
+    end_odometer_m: int | None = Field(default=None, sa_type=BigInteger)
+    distance_m: int = Field(sa_type=BigInteger)
+    purpose: str = Field(sa_type=Text)
+    from_place: str = Field(sa_type=Text)
+    to_place: str = Field(sa_type=Text)
     note: str = Field(sa_type=Text)
     created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
     updated_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})

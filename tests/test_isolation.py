@@ -23,7 +23,7 @@ from tests.artifacts import make_artifact
 from tests.conftest import User
 from tests.stack import Stores
 from tests.trips import Trips, stop
-from tests.vehicles import Vehicles, a_fill
+from tests.vehicles import Vehicles, a_drive, a_fill
 
 JOB = "/api/v1/jobs/{job_id}"
 A_TRIP = "/api/v1/trips/{trip_id}"
@@ -33,6 +33,7 @@ A_SCHEDULE = "/api/v1/schedules/{schedule_id}"
 PAUSE = "/api/v1/admin/pauses/{scope}/{name}"
 A_VEHICLE = "/api/v1/vehicles/{vehicle_id}"
 A_FILL = A_VEHICLE + "/fuel-fills/{fill_id}"
+A_DRIVE = A_VEHICLE + "/mileage/{entry_id}"
 A_STOP = A_TRIP + "/stops/{stop_id}"
 
 
@@ -122,6 +123,12 @@ async def a_fuel_fill(owner: User) -> dict[str, str]:
     made = await a_vehicle(owner)
     fill = await Vehicles(owner).fill(made["vehicle_id"], "1", 100, "50")
     return {**made, "fill_id": fill["id"]}
+
+
+async def a_mileage_entry(owner: User) -> dict[str, str]:
+    made = await a_vehicle(owner)
+    drive = await Vehicles(owner).drive(made["vehicle_id"])
+    return {**made, "entry_id": drive["id"]}
 
 
 WEBHOOK = {"url": "http://127.0.0.1:9/hook"}
@@ -230,6 +237,11 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("PATCH", A_FILL): owned(200, a_fuel_fill, {"note": "x"}),
     ("DELETE", A_FILL): owned(204, a_fuel_fill),
     ("GET", f"{A_VEHICLE}/economy"): owned(200, a_vehicle),
+    ("GET", f"{A_VEHICLE}/mileage"): owned(200, a_vehicle),
+    ("POST", f"{A_VEHICLE}/mileage"): owned(201, a_vehicle, a_drive()),
+    ("GET", A_DRIVE): owned(200, a_mileage_entry),
+    ("PATCH", A_DRIVE): owned(200, a_mileage_entry, {"note": "x"}),
+    ("DELETE", A_DRIVE): owned(204, a_mileage_entry),
     # webhooks
     ("POST", "/api/v1/webhooks"): own_list(201, WEBHOOK),
     ("GET", "/api/v1/webhooks"): own_list(),

@@ -1,4 +1,4 @@
-"""Vehicles and what went into their tanks."""
+"""Vehicles, what went into their tanks, and what they were driven for."""
 
 from __future__ import annotations
 
@@ -72,7 +72,32 @@ CREATE TABLE fuel_fills (
 );
 CREATE INDEX ix_fuel_fills_vehicle ON fuel_fills (vehicle_id, filled_at, odometer_m, id)
     WHERE deleted_at IS NULL;
-CREATE INDEX ix_fuel_fills_trip ON fuel_fills (trip_id) WHERE trip_id IS NOT NULL
+CREATE INDEX ix_fuel_fills_trip ON fuel_fills (trip_id) WHERE trip_id IS NOT NULL;
+
+CREATE TABLE mileage_entries (
+    id uuid CONSTRAINT pk_mileage_entries PRIMARY KEY,
+    owner_id uuid NOT NULL,
+    vehicle_id uuid NOT NULL,
+    driven_on date NOT NULL,
+    start_odometer_m bigint,
+    end_odometer_m bigint,
+    distance_m bigint NOT NULL CONSTRAINT ck_mileage_entries_distance_m CHECK (distance_m > 0),
+    purpose text NOT NULL CONSTRAINT ck_mileage_entries_purpose
+        CHECK (purpose IN ('business', 'private', 'medical', 'charity')),
+    from_place text NOT NULL,
+    to_place text NOT NULL,
+    note text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    deleted_at timestamptz,
+    CONSTRAINT fk_mileage_entries_vehicle_id_owner_id FOREIGN KEY (vehicle_id, owner_id)
+        REFERENCES vehicles (id, owner_id) ON DELETE CASCADE,
+    CONSTRAINT ck_mileage_entries_odometer
+        CHECK (num_nonnulls(start_odometer_m, end_odometer_m) = 0
+            OR end_odometer_m - start_odometer_m = distance_m)
+);
+CREATE INDEX ix_mileage_entries_vehicle ON mileage_entries (vehicle_id, driven_on, id)
+    WHERE deleted_at IS NULL
 """
 
 
@@ -86,7 +111,7 @@ def upgrade() -> None:
     _run(TABLES)
     # the subselect is evaluated once per statement, not once per row
     mine = "(owner_id = (SELECT current_user_id()))"
-    for table in ("vehicles", "fuel_fills"):
+    for table in ("vehicles", "fuel_fills", "mileage_entries"):
         _run(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         _run(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
         _run(f"CREATE POLICY owner ON {table} TO wheels_app USING {mine} WITH CHECK {mine}")
@@ -95,4 +120,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    _run("DROP TABLE fuel_fills, vehicles")
+    _run("DROP TABLE mileage_entries, fuel_fills, vehicles")

@@ -17,6 +17,12 @@ class FillNotFound(NotFound):
     code = "FUEL_FILL_NOT_FOUND"
 
 
+class MileageNotFound(NotFound):
+    """There is no such mileage entry of this vehicle."""
+
+    code = "MILEAGE_NOT_FOUND"
+
+
 class OdometerBackwards(Invalid):
     """An odometer does not run backwards in time."""
 

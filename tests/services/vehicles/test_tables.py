@@ -10,15 +10,17 @@ import pytest
 
 from api.schemas import vehicles as schema
 from api.schemas.fuel import FillNew
+from api.schemas.mileage import DriveNew, PurposeName
 from models import vehicle as model
 from services.vehicles import edit
 from services.vehicles.fill_views import PLAIN_FIELDS
+from services.vehicles.mileage import MILEAGE_FIELDS
 from services.vehicles.prices import PricedBy
 from services.vehicles.views import VEHICLE_FIELDS
 from tests.lab import Lab
 from tests.stack import Stores
 
-TABLES = ["vehicles", "fuel_fills"]
+TABLES = ["vehicles", "fuel_fills", "mileage_entries"]
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +36,13 @@ class TestWords:
         assert set(get_args(schema.FuelName)) == set(model.FUELS)
         assert set(get_args(schema.OdometerUnit)) == set(model.ODOMETER_UNITS)
         assert set(PricedBy) == set(model.PRICED_BY)
+        assert set(get_args(PurposeName)) == set(model.PURPOSES)
 
     def test_fields_are_those_that_are_posted(self) -> None:
         assert set(VEHICLE_FIELDS) == set(schema.VehicleNew.model_fields)
         prices = {"price_per_l", "total"}
         assert {*PLAIN_FIELDS, *prices} == set(FillNew.model_fields)
+        assert set(MILEAGE_FIELDS) == set(DriveNew.model_fields)
 
 
 class TestTables:
