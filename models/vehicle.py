@@ -93,11 +93,14 @@ class FuelFill(SQLModel, table=True):
             name="fk_fuel_fills_vehicle_id_owner_id",
             ondelete="CASCADE",
         ),
-        # no ON DELETE: what was filled does not vanish with a trip, only with its owner
+        # no ON DELETE: what was filled does not vanish with a trip, only with its owner; and
+        # then the trips go first, so that this is looked at once all is gone
         ForeignKeyConstraint(
             ["trip_id", "owner_id"],
             ["trips.id", "trips.owner_id"],
             name="fk_fuel_fills_trip_id_owner_id",
+            deferrable=True,
+            initially="DEFERRED",
         ),
         CheckConstraint("odometer_m >= 0", name="odometer_m"),
         CheckConstraint("volume_l > 0", name="volume_l"),
@@ -156,7 +159,8 @@ class MileageEntry(SQLModel, table=True):
         CheckConstraint("distance_m > 0", name="distance_m"),
         CheckConstraint(
             "num_nonnulls(start_odometer_m, end_odometer_m) = 0"
-            " OR end_odometer_m - start_odometer_m = distance_m",
+            " OR (num_nonnulls(start_odometer_m, end_odometer_m) = 2"
+            " AND end_odometer_m - start_odometer_m = distance_m)",
             name="odometer",
         ),
         Index(

@@ -66,7 +66,7 @@ CREATE TABLE fuel_fills (
     CONSTRAINT fk_fuel_fills_vehicle_id_owner_id FOREIGN KEY (vehicle_id, owner_id)
         REFERENCES vehicles (id, owner_id) ON DELETE CASCADE,
     CONSTRAINT fk_fuel_fills_trip_id_owner_id FOREIGN KEY (trip_id, owner_id)
-        REFERENCES trips (id, owner_id),
+        REFERENCES trips (id, owner_id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT ck_fuel_fills_priced
         CHECK (num_nonnulls(price_per_l, total, currency, priced_by) IN (0, 4))
 );
@@ -94,7 +94,8 @@ CREATE TABLE mileage_entries (
         REFERENCES vehicles (id, owner_id) ON DELETE CASCADE,
     CONSTRAINT ck_mileage_entries_odometer
         CHECK (num_nonnulls(start_odometer_m, end_odometer_m) = 0
-            OR end_odometer_m - start_odometer_m = distance_m)
+            OR (num_nonnulls(start_odometer_m, end_odometer_m) = 2
+                AND end_odometer_m - start_odometer_m = distance_m))
 );
 CREATE INDEX ix_mileage_entries_vehicle ON mileage_entries (vehicle_id, driven_on, id)
     WHERE deleted_at IS NULL
