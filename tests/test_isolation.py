@@ -23,6 +23,7 @@ from tests.artifacts import make_artifact
 from tests.conftest import User
 from tests.stack import Stores
 from tests.trips import Trips, stop
+from tests.vehicles import Vehicles, a_drive, a_fill
 
 JOB = "/api/v1/jobs/{job_id}"
 A_TRIP = "/api/v1/trips/{trip_id}"
@@ -30,6 +31,9 @@ A_WEBHOOK = "/api/v1/webhooks/{webhook_id}"
 A_DELIVERY = A_WEBHOOK + "/deliveries/{delivery_id}"
 A_SCHEDULE = "/api/v1/schedules/{schedule_id}"
 PAUSE = "/api/v1/admin/pauses/{scope}/{name}"
+A_VEHICLE = "/api/v1/vehicles/{vehicle_id}"
+A_FILL = A_VEHICLE + "/fuel-fills/{fill_id}"
+A_DRIVE = A_VEHICLE + "/mileage/{entry_id}"
 A_STOP = A_TRIP + "/stops/{stop_id}"
 
 
@@ -109,6 +113,22 @@ async def a_stop(owner: User) -> dict[str, str]:
     trips = Trips(owner)
     trip_id = await trips.make("Gosford")
     return {"trip_id": trip_id, "stop_id": (await trips.stops(trip_id))[0]["id"]}
+
+
+async def a_vehicle(owner: User) -> dict[str, str]:
+    return {"vehicle_id": await Vehicles(owner).make()}
+
+
+async def a_fuel_fill(owner: User) -> dict[str, str]:
+    made = await a_vehicle(owner)
+    fill = await Vehicles(owner).fill(made["vehicle_id"], "1", 100, "50")
+    return {**made, "fill_id": fill["id"]}
+
+
+async def a_mileage_entry(owner: User) -> dict[str, str]:
+    made = await a_vehicle(owner)
+    drive = await Vehicles(owner).drive(made["vehicle_id"])
+    return {**made, "entry_id": drive["id"]}
 
 
 WEBHOOK = {"url": "http://127.0.0.1:9/hook"}
@@ -204,6 +224,24 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", A_STOP): owned(200, a_stop),
     ("PATCH", A_STOP): owned(200, a_stop, {"position": 1}),
     ("DELETE", A_STOP): owned(204, a_stop),
+    # vehicles
+    ("POST", "/api/v1/vehicles"): own_list(201, {"name": "Bertha"}),
+    ("GET", "/api/v1/vehicles"): own_list(),
+    ("GET", A_VEHICLE): owned(200, a_vehicle),
+    ("PATCH", A_VEHICLE): owned(200, a_vehicle, {"name": "Old Bertha"}),
+    ("DELETE", A_VEHICLE): owned(204, a_vehicle),
+    ("POST", f"{A_VEHICLE}/restore"): owned(200, a_vehicle),
+    ("GET", f"{A_VEHICLE}/fuel-fills"): owned(200, a_vehicle),
+    ("POST", f"{A_VEHICLE}/fuel-fills"): owned(201, a_vehicle, a_fill()),
+    ("GET", A_FILL): owned(200, a_fuel_fill),
+    ("PATCH", A_FILL): owned(200, a_fuel_fill, {"note": "x"}),
+    ("DELETE", A_FILL): owned(204, a_fuel_fill),
+    ("GET", f"{A_VEHICLE}/economy"): owned(200, a_vehicle),
+    ("GET", f"{A_VEHICLE}/mileage"): owned(200, a_vehicle),
+    ("POST", f"{A_VEHICLE}/mileage"): owned(201, a_vehicle, a_drive()),
+    ("GET", A_DRIVE): owned(200, a_mileage_entry),
+    ("PATCH", A_DRIVE): owned(200, a_mileage_entry, {"note": "x"}),
+    ("DELETE", A_DRIVE): owned(204, a_mileage_entry),
     # webhooks
     ("POST", "/api/v1/webhooks"): own_list(201, WEBHOOK),
     ("GET", "/api/v1/webhooks"): own_list(),

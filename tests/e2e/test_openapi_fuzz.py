@@ -21,6 +21,7 @@ from schemathesis.core.failures import Failure, FailureGroup
 
 from tests.faults.client import TRIP, Client
 from tests.stack import UNMEASURED, ApiChild, Stores
+from tests.vehicles import a_drive, a_fill
 
 Things = dict[str, list[str]]
 
@@ -64,12 +65,19 @@ def things_of(client: Client) -> Things:
     stop = client.http.post(f"/api/v1/trips/{trip_id}/stops", json=TRIP["stops"][0] | {"id": None})
     nightly = {"kind": "plan_route", "input": TRIP, "cron": "0 3 * * *", "zone": "UTC"}
     schedule = client.http.post("/api/v1/schedules", json=nightly).raise_for_status().json()
+    vehicle = client.http.post("/api/v1/vehicles", json={"name": "Bertha"}).raise_for_status()
+    log = f"/api/v1/vehicles/{vehicle.json()['data']['id']}"
+    fill = client.http.post(f"{log}/fuel-fills", json=a_fill()).raise_for_status().json()
+    drive = client.http.post(f"{log}/mileage", json=a_drive()).raise_for_status().json()
     session = client.http.get("/api/v1/auth/sessions").json()["data"][0]["id"]
     return {
         "job_id": [str(queued), str(ended)],
         "trip_id": [trip_id],
         "stop_id": [stop.json()["data"]["id"]] if stop.status_code == 201 else [],
         "schedule_id": [schedule["data"]["id"]],
+        "vehicle_id": [vehicle.json()["data"]["id"]],
+        "fill_id": [fill["data"]["id"]],
+        "entry_id": [drive["data"]["id"]],
         "session_id": [session],
         "user_id": [str(client.user_id)],
     }
