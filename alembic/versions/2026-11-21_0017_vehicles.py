@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0017_vehicles"
-down_revision = "0014_operators"
+down_revision = "0016_books"
 branch_labels = None
 depends_on = None
 
