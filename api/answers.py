@@ -36,10 +36,11 @@ def many(
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Response:
-    """One page of a collection."""
+    """One page of a collection; `more` stands beside its data."""
     page = {"total": total, "page": paging.page, "page_size": paging.page_size}
-    return _json({"data": data, **page}, status, headers or {})
+    return _json({"data": data, **page, **(more or {})}, status, headers or {})
 
 
 def made(location: str, *, replayed: bool) -> dict[str, str]:

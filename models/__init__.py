@@ -1,6 +1,6 @@
 """The tables, gathered for migrations."""
 
-from models import job, operator, road, schedule, trip, user, webhook
+from models import book, job, operator, road, schedule, trip, user, webhook
 from models.base import metadata
 
-__all__ = ["job", "metadata", "operator", "road", "schedule", "trip", "user", "webhook"]
+__all__ = ["book", "job", "metadata", "operator", "road", "schedule", "trip", "user", "webhook"]

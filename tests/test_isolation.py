@@ -145,6 +145,16 @@ async def a_kind(_owner: User) -> dict[str, str]:
     return {"scope": "kind", "name": "plan_route"}
 
 
+EXPENSE = {"amount": "182.50", "currency": "AUD", "category": "fuel", "spent_on": "2026-01-14"}
+AN_EXPENSE = "/api/v1/expenses/{expense_id}"
+
+
+async def an_expense(owner: User) -> dict[str, str]:
+    answer = await owner.http.post("/api/v1/expenses", json=EXPENSE)
+    assert answer.status_code == 201, answer.text
+    return {"expense_id": answer.json()["data"]["id"]}
+
+
 UNKNOWN = {"email": "nobody@example.com", "password": "wrong password"}
 
 ROUTES: dict[tuple[str, str], Row] = {
@@ -204,6 +214,14 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", A_STOP): owned(200, a_stop),
     ("PATCH", A_STOP): owned(200, a_stop, {"position": 1}),
     ("DELETE", A_STOP): owned(204, a_stop),
+    # the books
+    ("POST", "/api/v1/expenses"): own_list(201, EXPENSE),
+    ("GET", "/api/v1/expenses"): own_list(),
+    ("GET", AN_EXPENSE): owned(200, an_expense),
+    ("GET", f"{AN_EXPENSE}/split"): owned(200, an_expense),
+    ("PATCH", AN_EXPENSE): owned(200, an_expense, {"amount": "-3.00"}),
+    ("DELETE", AN_EXPENSE): owned(204, an_expense),
+    ("POST", f"{AN_EXPENSE}/restore"): owned(200, an_expense),
     # webhooks
     ("POST", "/api/v1/webhooks"): own_list(201, WEBHOOK),
     ("GET", "/api/v1/webhooks"): own_list(),

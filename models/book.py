@@ -1,0 +1,87 @@
+"""The books of a traveller: what was spent, and on what."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Numeric, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field, SQLModel
+
+from models.base import UTC_TIME
+
+NOW = text("now()")
+#: Every amount of every currency: up to four decimals, and sums are exact.
+AMOUNT: Any = Numeric(19, 4)
+LIVING = text("deleted_at IS NULL")
+
+
+def _text() -> Column[Any]:
+    return Column(Text, nullable=False, server_default=text("''"))
+
+
+def _tags() -> Column[Any]:
+    return Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
+
+
+class Expense(SQLModel, table=True):
+    """Money spent; less than nothing where it came back. Deleted ones stay, hidden."""
+
+    __tablename__ = "expenses"
+    __table_args__ = (
+        # no ON DELETE: money does not vanish with a trip, only with its owner
+        ForeignKeyConstraint(
+            ["trip_id", "owner_id"],
+            ["trips.id", "trips.owner_id"],
+            name="fk_expenses_trip_id_owner_id",
+        ),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        CheckConstraint(
+            "exponent BETWEEN 0 AND 4 AND amount = round(amount, exponent)", name="exponent"
+        ),
+        CheckConstraint("days BETWEEN 1 AND 366", name="days"),
+        CheckConstraint("version >= 1", name="version"),
+        Index("ix_expenses_spent", "owner_id", "spent_on", "id", postgresql_where=LIVING),
+        Index(
+            "ix_expenses_trip",
+            "trip_id",
+            "spent_on",
+            postgresql_where=text("trip_id IS NOT NULL AND deleted_at IS NULL"),
+        ),
+        Index("ix_expenses_owner", "owner_id", text("id DESC")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    owner_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")
+    trip_id: UUID | None = None
+    amount: Decimal = Field(sa_type=AMOUNT)
+    currency: str = Field(sa_type=Text)
+    #: Decimals of the currency when this was written; shares by day are made in SQL with it.
+    exponent: int
+    category: str = Field(sa_type=Text)
+    #: The date where it was spent, or of the first day that it is spread over.
+    spent_on: date
+    #: Over how many days it is spread evenly.
+    days: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+    spent_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    zone: str | None = Field(default=None, sa_type=Text)
+    description: str = Field(default="", sa_column=_text())
+    vendor: str = Field(default="", sa_column=_text())
+    note: str = Field(default="", sa_column=_text())
+    payment_method: str | None = Field(default=None, sa_type=Text)
+    tags: list[str] = Field(sa_column=_tags())
+    #: `{"name", "lat", "lon"}`.
+    place: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
+    )
+    #: `[{"name", "weight"}]`: who shares it.
+    travellers: list[dict[str, Any]] = Field(
+        sa_column=Column(JSONB, nullable=False, server_default=text("'[]'"))
+    )
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+    created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    updated_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    deleted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
