@@ -26,6 +26,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "jobs", "description": "Work for the engine room: follow, cancel, repeat."},
     {"name": "trips", "description": "Trips as they are planned, and their stops in order."},
     {"name": "expenses", "description": "Money spent, with totals by currency."},
+    {"name": "finance", "description": "How the books are added up, and what they say."},
     {"name": "routes", "description": "Road trips: submit the stops, get the plan."},
     {"name": "matrix", "description": "Driving times and distances between a few places."},
     {"name": "schedules", "description": "Requests that the clock submits, again and again."},

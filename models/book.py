@@ -1,4 +1,4 @@
-"""The books of a traveller: what was spent, and on what."""
+"""The books of a traveller: what was spent, on what, and at which rate of exchange."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from sqlmodel import Field, SQLModel
 from models.base import UTC_TIME
 
 NOW = text("now()")
+#: How many of one currency a unit of another is.
+RATE: Any = Numeric(20, 10)
 #: Every amount of every currency: up to four decimals, and sums are exact.
 AMOUNT: Any = Numeric(19, 4)
 LIVING = text("deleted_at IS NULL")
@@ -44,6 +46,12 @@ class Expense(SQLModel, table=True):
         ),
         CheckConstraint("days BETWEEN 1 AND 366", name="days"),
         CheckConstraint("version >= 1", name="version"),
+        CheckConstraint(
+            "num_nulls(base_currency, base_exponent, base_amount, fx_rate, fx_date, fx_source)"
+            " IN (0, 6)",
+            name="converted",
+        ),
+        CheckConstraint("fx_source IN ('same', 'user', 'reference')", name="fx_source"),
         Index("ix_expenses_spent", "owner_id", "spent_on", "id", postgresql_where=LIVING),
         Index(
             "ix_expenses_trip",
@@ -81,7 +89,46 @@ class Expense(SQLModel, table=True):
     travellers: list[dict[str, Any]] = Field(
         sa_column=Column(JSONB, nullable=False, server_default=text("'[]'"))
     )
+    #: `{"currency", "rate"}`: what the owner paid for one unit of `currency`.
+    exchange: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
+    )
+    #: The amount in the owner's base currency, at a rate that stays; all NULL: not converted.
+    base_currency: str | None = Field(default=None, sa_type=Text)
+    base_exponent: int | None = None
+    base_amount: Decimal | None = Field(default=None, sa_type=AMOUNT)
+    fx_rate: Decimal | None = Field(default=None, sa_type=RATE)
+    #: Of the rate; no later than the expense.
+    fx_date: date | None = None
+    fx_source: str | None = Field(default=None, sa_type=Text)
     version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
     created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
     updated_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
     deleted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+
+
+class FinanceSettings(SQLModel, table=True):
+    """How somebody's books are added up. Who never said has no row."""
+
+    __tablename__ = "finance_settings"
+    __table_args__ = (CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),)
+
+    owner_id: UUID = Field(primary_key=True, foreign_key="users.id", ondelete="CASCADE")
+    #: The base currency; NULL: nothing is converted.
+    currency: str | None = Field(default=None, sa_type=Text)
+    zone: str = Field(default="UTC", sa_column=Column(Text, nullable=False, server_default="UTC"))
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+    created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    updated_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+
+
+class FxRate(SQLModel, table=True):
+    """A reference rate of one day, the same for everybody."""
+
+    __tablename__ = "fx_rates"
+    __table_args__ = (CheckConstraint("per_euro > 0", name="per_euro"),)
+
+    currency: str = Field(sa_type=Text, primary_key=True)
+    day: date = Field(primary_key=True)
+    #: How many units of the currency a euro is.
+    per_euro: Decimal = Field(sa_type=RATE)

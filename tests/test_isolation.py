@@ -222,6 +222,8 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("PATCH", AN_EXPENSE): owned(200, an_expense, {"amount": "-3.00"}),
     ("DELETE", AN_EXPENSE): owned(204, an_expense),
     ("POST", f"{AN_EXPENSE}/restore"): owned(200, an_expense),
+    ("GET", "/api/v1/finance/settings"): own_list(),
+    ("PUT", "/api/v1/finance/settings"): own_list(200, {"currency": "AUD"}),
     # webhooks
     ("POST", "/api/v1/webhooks"): own_list(201, WEBHOOK),
     ("GET", "/api/v1/webhooks"): own_list(),

@@ -1,4 +1,4 @@
-"""The books: expenses."""
+"""The books: expenses, settings, and rates of exchange."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ CREATE TABLE expenses (
     tags text[] NOT NULL DEFAULT '{}',
     place jsonb,
     travellers jsonb NOT NULL DEFAULT '[]',
+    exchange jsonb,
+    base_currency text,
+    base_exponent integer,
+    base_amount numeric(19, 4),
+    fx_rate numeric(20, 10),
+    fx_date date,
+    fx_source text,
     version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
@@ -39,7 +46,11 @@ CREATE TABLE expenses (
     CONSTRAINT ck_expenses_exponent
         CHECK (exponent BETWEEN 0 AND 4 AND amount = round(amount, exponent)),
     CONSTRAINT ck_expenses_days CHECK (days BETWEEN 1 AND 366),
-    CONSTRAINT ck_expenses_version CHECK (version >= 1)
+    CONSTRAINT ck_expenses_version CHECK (version >= 1),
+    CONSTRAINT ck_expenses_converted CHECK (
+        num_nulls(base_currency, base_exponent, base_amount, fx_rate, fx_date, fx_source)
+        IN (0, 6)),
+    CONSTRAINT ck_expenses_fx_source CHECK (fx_source IN ('same', 'user', 'reference'))
 );
 CREATE INDEX ix_expenses_owner ON expenses (owner_id, id DESC);
 CREATE INDEX ix_expenses_spent ON expenses (owner_id, spent_on, id) WHERE deleted_at IS NULL;
@@ -47,7 +58,30 @@ CREATE INDEX ix_expenses_trip ON expenses (trip_id, spent_on)
     WHERE trip_id IS NOT NULL AND deleted_at IS NULL
 """
 
-OWNED = ("expenses",)
+RATES = """
+CREATE TABLE finance_settings (
+    owner_id uuid CONSTRAINT pk_finance_settings PRIMARY KEY
+        CONSTRAINT fk_finance_settings_owner_id REFERENCES users (id) ON DELETE CASCADE,
+    currency text,
+    zone text NOT NULL DEFAULT 'UTC',
+    version integer NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT ck_finance_settings_currency CHECK (currency ~ '^[A-Z]{3}$')
+);
+
+CREATE TABLE fx_rates (
+    currency text,
+    day date,
+    per_euro numeric(20, 10) NOT NULL,
+    CONSTRAINT pk_fx_rates PRIMARY KEY (currency, day),
+    CONSTRAINT ck_fx_rates_per_euro CHECK (per_euro > 0)
+);
+-- public knowledge: nobody owns it, and only the owner of the tables adds to it
+GRANT SELECT ON fx_rates TO wheels_app
+"""
+
+OWNED = ("expenses", "finance_settings")
 
 
 def _run(script: str) -> None:
@@ -58,6 +92,7 @@ def _run(script: str) -> None:
 
 def upgrade() -> None:
     _run(EXPENSES)
+    _run(RATES)
     # the subselect is evaluated once per statement, not once per row
     mine = "(owner_id = (SELECT current_user_id()))"
     for table in OWNED:
@@ -69,4 +104,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    _run(f"DROP TABLE {', '.join(OWNED)}")
+    _run(f"DROP TABLE {', '.join(OWNED)}, fx_rates")

@@ -23,7 +23,7 @@ from api.answers import (
 from api.deps import CurrentUser, Db, PageQuery
 from api.merge import revised
 from api.schemas.base import One
-from api.schemas.entries import Category, entry_shown
+from api.schemas.entries import Category
 from api.schemas.expenses import (
     ExpenseNew,
     ExpensePage,
@@ -31,6 +31,7 @@ from api.schemas.expenses import (
     ExpenseRead,
     Method,
     SplitRead,
+    expense_shown,
     split_shown,
     totals_shown,
 )
@@ -105,7 +106,7 @@ async def create_expense(new: ExpenseNew, user: CurrentUser, db: Db, once: Idemp
     result = await perform_async(db, expenses.create(user.id, new.columns(), key=key))
     expense = await perform_async(db, expenses.BOOK.read(user.id, result.id))
     headers = made(f"/api/v1/expenses/{expense.id}", replayed=result.replayed)
-    return one(entry_shown(expense), version=expense.version, status=201, headers=headers)
+    return one(expense_shown(expense), version=expense.version, status=201, headers=headers)
 
 
 @router.get("", response_model=ExpensePage)
@@ -120,7 +121,7 @@ async def list_expenses(
         db, expenses.page(user.id, which, limit=paging.page_size, offset=paging.offset)
     )
     return many(
-        [entry_shown(expense) for expense in found],
+        [expense_shown(expense) for expense in found],
         sum(each.count for each in totals),
         paging,
         more={"totals": totals_shown(totals)},
@@ -131,7 +132,7 @@ async def list_expenses(
 async def read_expense(expense_id: UUID, user: CurrentUser, db: Db, known: IfNoneMatch) -> Response:
     """One expense."""
     expense = await perform_async(db, expenses.BOOK.read(user.id, expense_id))
-    return known.unchanged(expense.version) or one(entry_shown(expense), version=expense.version)
+    return known.unchanged(expense.version) or one(expense_shown(expense), version=expense.version)
 
 
 @router.get("/{expense_id}/split", response_model=One[SplitRead], responses=UNCHANGED)
@@ -155,7 +156,7 @@ async def change_expense(
         return new.columns()
 
     expense = await perform_async(db, expenses.change(user.id, expense_id, revise, versions))
-    return one(entry_shown(expense), version=expense.version)
+    return one(expense_shown(expense), version=expense.version)
 
 
 @router.delete("/{expense_id}", status_code=204)
@@ -168,4 +169,4 @@ async def delete_expense(expense_id: UUID, user: CurrentUser, db: Db, versions: 
 async def restore_expense(expense_id: UUID, user: CurrentUser, db: Db) -> Response:
     """Bring a deleted expense back as it was. Idempotent."""
     expense = await perform_async(db, expenses.BOOK.restore(user.id, expense_id))
-    return one(entry_shown(expense), version=expense.version)
+    return one(expense_shown(expense), version=expense.version)

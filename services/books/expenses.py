@@ -15,9 +15,10 @@ from core.database import Steps
 from core.money import allocate, exponent_of, shown
 from models.base import metadata
 from models.book import Expense
-from services.books import references
+from services.books import finance, references
 from services.books.entries import Book, Entry
 from services.books.errors import ExpenseNotFound
+from services.books.rates import Rate, Wanted, converted, look_up
 from services.idempotency import IdempotencyKey
 from services.trips.edit import Made, Versions
 
@@ -31,7 +32,7 @@ class ExpenseView(Entry):
     WRITTEN: ClassVar[tuple[str, ...]] = (
         *("amount", "currency", "category", "spent_on", "days", "spent_at", "zone"),
         *("description", "vendor", "note", "payment_method", "tags", "place", "travellers"),
-        "trip_id",
+        *("trip_id", "exchange"),
     )
 
     trip_id: UUID | None
@@ -49,6 +50,19 @@ class ExpenseView(Entry):
     tags: list[str]
     place: dict[str, Any] | None
     travellers: list[dict[str, Any]]
+    exchange: dict[str, Any] | None
+    base_currency: str | None
+    base_amount: Decimal | None
+    fx_rate: Decimal | None
+    fx_date: date | None
+    fx_source: str | None
+
+    @property
+    def frozen(self) -> Rate | None:
+        """The rate at which it was converted."""
+        if self.fx_rate is None or self.fx_date is None or self.fx_source is None:
+            return None
+        return Rate(self.fx_rate, self.fx_date, self.fx_source)
 
     def written(self) -> dict[str, Any]:
         return {**super().written(), "amount": shown(self.amount, self.currency)}
@@ -67,7 +81,21 @@ def _complete(
     """
     yield from references.check(owner_id, columns, before.written() if before else None)
     amount = Decimal(columns["amount"])
-    return {**columns, "amount": amount, "exponent": exponent_of(columns["currency"])}
+    own = {"amount": amount, "exponent": exponent_of(columns["currency"])}
+    base = (yield from finance.read(owner_id, hold=True)).currency
+    rate = (yield from _rate(columns, base, before)) if base else None
+    return {**columns, **own, **converted(amount, base, rate)}
+
+
+def _rate(columns: dict[str, Any], base: str, before: ExpenseView | None) -> Steps[Rate | None]:
+    """The rate of an expense: the one that it has already, unless what decides it changed."""
+    deciding = ("currency", "spent_on", "exchange")
+    if before is not None and before.frozen is not None and before.base_currency == base:
+        old = before.written()
+        if all(columns[name] == old[name] for name in deciding):
+            return before.frozen
+    wanted = Wanted(*(columns[name] for name in deciding))
+    return (yield from look_up(base, [wanted]))[0]
 
 
 def create(
