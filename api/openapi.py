@@ -26,6 +26,8 @@ TAGS: list[dict[str, Any]] = [
     {"name": "jobs", "description": "Work for the engine room: follow, cancel, repeat."},
     {"name": "trips", "description": "Trips as they are planned, and their stops in order."},
     {"name": "expenses", "description": "Money spent, with totals by currency."},
+    {"name": "incomes", "description": "Money received, likewise."},
+    {"name": "categories", "description": "What entries are sorted by: built in, and one's own."},
     {"name": "finance", "description": "How the books are added up, and what they say."},
     {"name": "routes", "description": "Road trips: submit the stops, get the plan."},
     {"name": "matrix", "description": "Driving times and distances between a few places."},

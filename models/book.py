@@ -7,7 +7,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Numeric, Text, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
@@ -101,6 +110,79 @@ class Expense(SQLModel, table=True):
     #: Of the rate; no later than the expense.
     fx_date: date | None = None
     fx_source: str | None = Field(default=None, sa_type=Text)
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+    created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    updated_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    deleted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+
+
+class Income(SQLModel, table=True):
+    """Money received. Deleted ones stay, hidden."""
+
+    __tablename__ = "incomes"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["trip_id", "owner_id"],
+            ["trips.id", "trips.owner_id"],
+            name="fk_incomes_trip_id_owner_id",
+        ),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        CheckConstraint(
+            "exponent BETWEEN 0 AND 4 AND amount = round(amount, exponent)", name="exponent"
+        ),
+        CheckConstraint("version >= 1", name="version"),
+        CheckConstraint(
+            "num_nulls(base_currency, base_exponent, base_amount, fx_rate, fx_date, fx_source)"
+            " IN (0, 6)",
+            name="converted",
+        ),
+        CheckConstraint("fx_source IN ('same', 'user', 'reference')", name="fx_source"),
+        Index("ix_incomes_received", "owner_id", "received_on", "id", postgresql_where=LIVING),
+        Index("ix_incomes_owner", "owner_id", text("id DESC")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    owner_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")
+    trip_id: UUID | None = None
+    amount: Decimal = Field(sa_type=AMOUNT)
+    currency: str = Field(sa_type=Text)
+    exponent: int
+    category: str = Field(sa_type=Text)
+    received_on: date
+    #: Who paid.
+    source: str = Field(default="", sa_column=_text())
+    description: str = Field(default="", sa_column=_text())
+    note: str = Field(default="", sa_column=_text())
+    tags: list[str] = Field(sa_column=_tags())
+    exchange: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
+    )
+    base_currency: str | None = Field(default=None, sa_type=Text)
+    base_exponent: int | None = None
+    base_amount: Decimal | None = Field(default=None, sa_type=AMOUNT)
+    fx_rate: Decimal | None = Field(default=None, sa_type=RATE)
+    fx_date: date | None = None
+    fx_source: str | None = Field(default=None, sa_type=Text)
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+    created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    updated_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    deleted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+
+
+class Category(SQLModel, table=True):
+    """A category of one's own. Archived ones stay: entries name them by their key."""
+
+    __tablename__ = "categories"
+    __table_args__ = (
+        UniqueConstraint("owner_id", "side", "key", name="uq_categories_owner_id_side_key"),
+        CheckConstraint("side IN ('expense', 'income')", name="side"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    owner_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")
+    side: str = Field(sa_type=Text)
+    key: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
     version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
     created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
     updated_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})

@@ -155,6 +155,22 @@ async def an_expense(owner: User) -> dict[str, str]:
     return {"expense_id": answer.json()["data"]["id"]}
 
 
+INCOME = {"amount": "10", "currency": "AUD", "category": "salary", "received_on": "2026-01-14"}
+AN_INCOME = "/api/v1/incomes/{income_id}"
+A_CATEGORY = "/api/v1/categories/{category_id}"
+
+
+async def an_income(owner: User) -> dict[str, str]:
+    answer = await owner.http.post("/api/v1/incomes", json=INCOME)
+    return {"income_id": answer.json()["data"]["id"]}
+
+
+async def a_category(owner: User) -> dict[str, str]:
+    name = f"Wine {new_id()}"
+    answer = await owner.http.post("/api/v1/categories", json={"name": name})
+    return {"category_id": answer.json()["data"]["id"]}
+
+
 UNKNOWN = {"email": "nobody@example.com", "password": "wrong password"}
 
 ROUTES: dict[tuple[str, str], Row] = {
@@ -222,6 +238,18 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("PATCH", AN_EXPENSE): owned(200, an_expense, {"amount": "-3.00"}),
     ("DELETE", AN_EXPENSE): owned(204, an_expense),
     ("POST", f"{AN_EXPENSE}/restore"): owned(200, an_expense),
+    ("POST", "/api/v1/incomes"): own_list(201, INCOME),
+    ("GET", "/api/v1/incomes"): own_list(),
+    ("GET", AN_INCOME): owned(200, an_income),
+    ("PATCH", AN_INCOME): owned(200, an_income, {"amount": "11"}),
+    ("DELETE", AN_INCOME): owned(204, an_income),
+    ("POST", f"{AN_INCOME}/restore"): owned(200, an_income),
+    ("POST", "/api/v1/categories"): own_list(201, {"name": "Cheese"}),
+    ("GET", "/api/v1/categories"): own_list(),
+    ("GET", A_CATEGORY): owned(200, a_category),
+    ("PATCH", A_CATEGORY): owned(200, a_category, {"name": "Cheese"}),
+    ("DELETE", A_CATEGORY): owned(204, a_category),
+    ("POST", f"{A_CATEGORY}/restore"): owned(200, a_category),
     ("GET", "/api/v1/finance/settings"): own_list(),
     ("PUT", "/api/v1/finance/settings"): own_list(200, {"currency": "AUD"}),
     # webhooks

@@ -1,4 +1,4 @@
-"""The books: expenses, settings, and rates of exchange."""
+"""The books: expenses, incomes, categories, settings, and rates of exchange."""
 
 from __future__ import annotations
 
@@ -58,6 +58,61 @@ CREATE INDEX ix_expenses_trip ON expenses (trip_id, spent_on)
     WHERE trip_id IS NOT NULL AND deleted_at IS NULL
 """
 
+INCOMES = """
+CREATE TABLE incomes (
+    id uuid CONSTRAINT pk_incomes PRIMARY KEY,
+    owner_id uuid NOT NULL CONSTRAINT fk_incomes_owner_id REFERENCES users (id) ON DELETE CASCADE,
+    trip_id uuid,
+    amount numeric(19, 4) NOT NULL,
+    currency text NOT NULL,
+    exponent integer NOT NULL,
+    category text NOT NULL,
+    received_on date NOT NULL,
+    source text NOT NULL DEFAULT '',
+    description text NOT NULL DEFAULT '',
+    note text NOT NULL DEFAULT '',
+    tags text[] NOT NULL DEFAULT '{}',
+    exchange jsonb,
+    base_currency text,
+    base_exponent integer,
+    base_amount numeric(19, 4),
+    fx_rate numeric(20, 10),
+    fx_date date,
+    fx_source text,
+    version integer NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    deleted_at timestamptz,
+    CONSTRAINT fk_incomes_trip_id_owner_id FOREIGN KEY (trip_id, owner_id)
+        REFERENCES trips (id, owner_id),
+    CONSTRAINT ck_incomes_currency CHECK (currency ~ '^[A-Z]{3}$'),
+    CONSTRAINT ck_incomes_exponent
+        CHECK (exponent BETWEEN 0 AND 4 AND amount = round(amount, exponent)),
+    CONSTRAINT ck_incomes_version CHECK (version >= 1),
+    CONSTRAINT ck_incomes_converted CHECK (
+        num_nulls(base_currency, base_exponent, base_amount, fx_rate, fx_date, fx_source)
+        IN (0, 6)),
+    CONSTRAINT ck_incomes_fx_source CHECK (fx_source IN ('same', 'user', 'reference'))
+);
+CREATE INDEX ix_incomes_owner ON incomes (owner_id, id DESC);
+CREATE INDEX ix_incomes_received ON incomes (owner_id, received_on, id) WHERE deleted_at IS NULL;
+
+CREATE TABLE categories (
+    id uuid CONSTRAINT pk_categories PRIMARY KEY,
+    owner_id uuid NOT NULL
+        CONSTRAINT fk_categories_owner_id REFERENCES users (id) ON DELETE CASCADE,
+    side text NOT NULL,
+    key text NOT NULL,
+    name text NOT NULL,
+    version integer NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    deleted_at timestamptz,
+    CONSTRAINT uq_categories_owner_id_side_key UNIQUE (owner_id, side, key),
+    CONSTRAINT ck_categories_side CHECK (side IN ('expense', 'income'))
+)
+"""
+
 RATES = """
 CREATE TABLE finance_settings (
     owner_id uuid CONSTRAINT pk_finance_settings PRIMARY KEY
@@ -81,7 +136,7 @@ CREATE TABLE fx_rates (
 GRANT SELECT ON fx_rates TO wheels_app
 """
 
-OWNED = ("expenses", "finance_settings")
+OWNED = ("expenses", "incomes", "categories", "finance_settings")
 
 
 def _run(script: str) -> None:
@@ -92,6 +147,7 @@ def _run(script: str) -> None:
 
 def upgrade() -> None:
     _run(EXPENSES)
+    _run(INCOMES)
     _run(RATES)
     # the subselect is evaluated once per statement, not once per row
     mine = "(owner_id = (SELECT current_user_id()))"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
@@ -22,6 +20,7 @@ from api.answers import (
 )
 from api.deps import CurrentUser, Db, PageQuery
 from api.merge import revised
+from api.period import PeriodQuery
 from api.schemas.base import One
 from api.schemas.entries import Category
 from api.schemas.expenses import (
@@ -31,40 +30,18 @@ from api.schemas.expenses import (
     ExpenseRead,
     Method,
     SplitRead,
-    expense_shown,
     split_shown,
-    totals_shown,
 )
+from api.schemas.ledgers import money_shown, totals_shown
 from api.schemas.money import AmountText, Currency
-from api.schemas.trips import Day
 from core.database import perform_async
-from core.errors import Invalid
-from services.books import expenses
+from services.books.expenses import LEDGER, ExpenseView, split
+from services.books.ledger import Filter
 from tasks.plan_route.contract.values import Label
 
 router = APIRouter(prefix="/expenses", tags=["expenses"])
 
 Sort = Literal["-spent_on", "spent_on", "-amount", "amount", "-created_at", "created_at"]
-
-
-@dataclass(frozen=True)
-class Period:
-    """Days from the first, before the end; either may be open."""
-
-    first: date | None
-    end: date | None
-
-
-async def read_period(
-    first: Annotated[Day | None, Query(alias="from", description="This day or later.")] = None,
-    end: Annotated[Day | None, Query(alias="to", description="Before this day.")] = None,
-) -> Period:
-    if first is not None and end is not None and end <= first:
-        raise Invalid(field_errors={"to": ["Must be after `from`: the day is not included"]})
-    return Period(first, end)
-
-
-PeriodQuery = Annotated[Period, Depends(read_period)]
 
 
 async def read_filter(
@@ -82,20 +59,23 @@ async def read_filter(
     ] = None,
     deleted: Annotated[bool, Query(description="The deleted ones instead.")] = False,
     sort: Annotated[Sort, Query(description="Amounts are compared as numbers.")] = "-spent_on",
-) -> expenses.Filter:
-    return expenses.Filter(
-        category=category,
-        trip_id=trip_id,
+) -> Filter:
+    equal = {
+        "category": category,
+        "trip_id": trip_id,
+        "payment_method": payment_method,
+        "currency": currency,
+    }
+    return Filter(
+        sort,
+        equal,
         tag=tag,
-        payment_method=payment_method,
-        currency=currency,
         first=period.first,
         end=period.end,
         min_amount=None if min_amount is None else Decimal(min_amount),
         max_amount=None if max_amount is None else Decimal(max_amount),
         q=q,
         deleted=deleted,
-        sort=sort,
     )
 
 
@@ -103,10 +83,10 @@ async def read_filter(
 async def create_expense(new: ExpenseNew, user: CurrentUser, db: Db, once: Idempotent) -> Response:
     """Write down an expense. A negative amount is money that came back."""
     key = once.key(new.model_dump(mode="json"))
-    result = await perform_async(db, expenses.create(user.id, new.columns(), key=key))
-    expense = await perform_async(db, expenses.BOOK.read(user.id, result.id))
+    result = await perform_async(db, LEDGER.record(user.id, new.columns(), key=key))
+    expense = await perform_async(db, LEDGER.read(user.id, result.id))
     headers = made(f"/api/v1/expenses/{expense.id}", replayed=result.replayed)
-    return one(expense_shown(expense), version=expense.version, status=201, headers=headers)
+    return one(money_shown(expense), version=expense.version, status=201, headers=headers)
 
 
 @router.get("", response_model=ExpensePage)
@@ -114,14 +94,14 @@ async def list_expenses(
     user: CurrentUser,
     db: Db,
     paging: PageQuery,
-    which: Annotated[expenses.Filter, Depends(read_filter)],
+    which: Annotated[Filter, Depends(read_filter)],
 ) -> Response:
     """The caller's expenses, latest first, and what they add up to in each currency."""
     found, totals = await perform_async(
-        db, expenses.page(user.id, which, limit=paging.page_size, offset=paging.offset)
+        db, LEDGER.listed(user.id, which, limit=paging.page_size, offset=paging.offset)
     )
     return many(
-        [expense_shown(expense) for expense in found],
+        [money_shown(expense) for expense in found],
         sum(each.count for each in totals),
         paging,
         more={"totals": totals_shown(totals)},
@@ -131,8 +111,8 @@ async def list_expenses(
 @router.get("/{expense_id}", response_model=One[ExpenseRead], responses=UNCHANGED)
 async def read_expense(expense_id: UUID, user: CurrentUser, db: Db, known: IfNoneMatch) -> Response:
     """One expense."""
-    expense = await perform_async(db, expenses.BOOK.read(user.id, expense_id))
-    return known.unchanged(expense.version) or one(expense_shown(expense), version=expense.version)
+    expense = await perform_async(db, LEDGER.read(user.id, expense_id))
+    return known.unchanged(expense.version) or one(money_shown(expense), version=expense.version)
 
 
 @router.get("/{expense_id}/split", response_model=One[SplitRead], responses=UNCHANGED)
@@ -140,8 +120,8 @@ async def split_expense(
     expense_id: UUID, user: CurrentUser, db: Db, known: IfNoneMatch
 ) -> Response:
     """An expense shared over its days and among its travellers, to the last minor unit."""
-    expense = await perform_async(db, expenses.BOOK.read(user.id, expense_id))
-    shares = split_shown(expenses.split(expense))
+    expense = await perform_async(db, LEDGER.read(user.id, expense_id))
+    shares = split_shown(split(expense))
     return known.unchanged(expense.version) or one(shares, version=expense.version)
 
 
@@ -151,22 +131,22 @@ async def change_expense(
 ) -> Response:
     """Change the fields that are sent; within objects too (RFC 7396), and `null` resets."""
 
-    def revise(expense: expenses.ExpenseView) -> dict[str, object]:
+    def revise(expense: ExpenseView) -> dict[str, object]:
         new: ExpenseNew = revised(ExpenseNew, expense.written(), patch)
         return new.columns()
 
-    expense = await perform_async(db, expenses.change(user.id, expense_id, revise, versions))
-    return one(expense_shown(expense), version=expense.version)
+    expense = await perform_async(db, LEDGER.correct(user.id, expense_id, revise, versions))
+    return one(money_shown(expense), version=expense.version)
 
 
 @router.delete("/{expense_id}", status_code=204)
 async def delete_expense(expense_id: UUID, user: CurrentUser, db: Db, versions: IfMatch) -> None:
     """Delete an expense; it can be restored."""
-    await perform_async(db, expenses.BOOK.delete(user.id, expense_id, versions))
+    await perform_async(db, LEDGER.delete(user.id, expense_id, versions))
 
 
 @router.post("/{expense_id}/restore", response_model=One[ExpenseRead])
 async def restore_expense(expense_id: UUID, user: CurrentUser, db: Db) -> Response:
     """Bring a deleted expense back as it was. Idempotent."""
-    expense = await perform_async(db, expenses.BOOK.restore(user.id, expense_id))
-    return one(expense_shown(expense), version=expense.version)
+    expense = await perform_async(db, LEDGER.restore(user.id, expense_id))
+    return one(money_shown(expense), version=expense.version)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,11 +12,12 @@ from pydantic_core import PydanticCustomError
 
 from api.merge import PatchOf
 from api.schemas.base import Page
-from api.schemas.entries import Category, EntryRead, Note, Tags, entry_shown
-from api.schemas.money import Currency, MoneyRead, Priced
+from api.schemas.entries import Category, Note, Tags
+from api.schemas.ledgers import ConvertedRead, Exchange, TotalRead
+from api.schemas.money import MoneyRead, Priced
 from api.schemas.trips import Day
 from core.money import shown
-from services.books.expenses import ExpenseView, Split, Total
+from services.books.expenses import Split
 from tasks.plan_route.contract.values import Label, Model, Moment, Place, Text, Zone
 
 MAX_DAYS = 366
@@ -35,22 +34,6 @@ class Traveller(Model):
 
     name: Label
     weight: int = Field(1, strict=True, ge=1, le=1000, description="Shares of the whole.")
-
-
-class Exchange(Model):
-    """What its owner paid for one unit of the expense's currency."""
-
-    currency: Currency
-    rate: Annotated[
-        str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,10})?$", strict=True)
-    ] = Field(description="A decimal number as a string, more than nothing.", examples=["0.6543"])
-
-    @field_validator("rate")
-    @classmethod
-    def _something(cls, rate: str) -> str:
-        if not Decimal(rate):
-            raise PydanticCustomError("rate_of_nothing", "Must be more than nothing")
-        return rate
 
 
 class ExpenseNew(Priced):
@@ -109,58 +92,14 @@ class ExpenseNew(Priced):
 ExpensePatch = Annotated[dict[str, Any], PatchOf(ExpenseNew)]
 
 
-class Converted(MoneyRead):
-    """An amount in the base currency of its owner, at a rate that stays."""
-
-    rate: str
-    rate_date: date = Field(description="Working days have rates: no later than the expense.")
-    source: Literal["same", "user", "reference"]
-
-
-class ExpenseRead(EntryRead, ExpenseNew):
+class ExpenseRead(ConvertedRead, ExpenseNew):
     """An expense."""
-
-    converted: Converted | None = Field(
-        description="null: no base currency is set, or no rate is known; totals leave it out."
-    )
-
-
-def expense_shown(expense: ExpenseView) -> dict[str, Any]:
-    """The fields of `ExpenseRead`."""
-    base, amount, rate = expense.base_currency, expense.base_amount, expense.frozen
-    found = None
-    if base is not None and amount is not None and rate is not None:
-        found = {
-            "amount": shown(amount, base),
-            "currency": base,
-            "rate": f"{rate.rate.normalize():f}",
-            "rate_date": rate.day,
-            "source": rate.source,
-        }
-    return {**entry_shown(expense), "converted": found}
-
-
-class TotalRead(MoneyRead):
-    """What the expenses of one currency add up to."""
-
-    count: int
 
 
 class ExpensePage(Page[ExpenseRead]):
     """One page of expenses, and what they all add up to."""
 
     totals: list[TotalRead] = Field(description="By currency, over all pages.")
-
-
-def totals_shown(totals: Sequence[Total]) -> list[dict[str, Any]]:
-    return [
-        {
-            "amount": shown(each.amount, each.currency),
-            "currency": each.currency,
-            "count": each.count,
-        }
-        for each in totals
-    ]
 
 
 class DayShare(MoneyRead):

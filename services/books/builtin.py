@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """Of the books."""
+
+    EXPENSE = "expense"
+    INCOME = "income"
+
+
 #: Key and English name; whoever wants others makes their own.
-CATEGORIES = {
+_EXPENSES = {
     "fuel": "Fuel",
     "propane": "Propane",
     "charging": "Charging",
@@ -42,3 +52,16 @@ CATEGORIES = {
     "travel": "Travel",
     "other": "Other",
 }
+_INCOMES = {
+    "salary": "Salary",
+    "self_employment": "Self-employment",
+    "pension": "Pension",
+    "benefits": "Benefits",
+    "rent": "Rent received",
+    "interest": "Interest and dividends",
+    "sale": "Sales",
+    "reimbursement": "Reimbursements",
+    "gift": "Gifts",
+    "other": "Other",
+}
+CATEGORIES = {Side.EXPENSE: _EXPENSES, Side.INCOME: _INCOMES}

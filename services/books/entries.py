@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
@@ -80,7 +80,7 @@ class Book(Generic[E]):
     def page(
         self,
         conditions: list[ColumnElement[bool]],
-        order: list[ColumnElement[Any]],
+        order: Sequence[ColumnElement[Any]],
         *,
         limit: int,
         offset: int,

@@ -13,13 +13,17 @@ from sqlalchemy.dialects.postgresql import insert
 from core.database import Steps, bind
 from core.errors import PreconditionFailed
 from models.base import metadata
-from models.book import Expense, FinanceSettings
+from models.book import Expense, FinanceSettings, Income
 from services.books.rates import UNCONVERTED, Wanted, converted, look_up
 from services.trips.edit import Versions
 
 SETTINGS: Table = metadata.tables[str(FinanceSettings.__tablename__)]
-EXPENSES: Table = metadata.tables[str(Expense.__tablename__)]
-#: Expenses that are converted by one statement.
+#: What is converted, and the column of its day.
+CONVERTED: tuple[tuple[Table, str], ...] = (
+    (metadata.tables[str(Expense.__tablename__)], "spent_on"),
+    (metadata.tables[str(Income.__tablename__)], "received_on"),
+)
+#: Entries that are converted by one statement.
 BATCH = 2_000
 
 
@@ -55,7 +59,7 @@ def put(
 ) -> Steps[Settings]:
     """Set the settings, and convert what is not in that currency yet.
 
-    An expense of another base currency is converted anew at the rate of its own day; so is
+    An entry of another base currency is converted anew at the rate of its own day; so is
     one for which there was no rate then.
 
     Raises:
@@ -72,35 +76,36 @@ def put(
         .where(SETTINGS.c.owner_id == owner_id)
         .values(currency=currency, zone=zone, version=version + 1, updated_at=text("now()"))
     )
-    yield from _convert_all(owner_id, currency)
+    for table, day in CONVERTED:
+        yield from _convert_all(owner_id, currency, table, day)
     return Settings(currency, zone, version + 1)
 
 
-def _convert_all(owner_id: UUID, base: str | None) -> Steps[None]:
-    """Convert all of an owner's expenses that are not in the base currency, deleted ones too."""
+def _convert_all(owner_id: UUID, base: str | None, table: Table, day: str) -> Steps[None]:
+    """Convert all of an owner's entries that are not in the base currency, deleted ones too."""
     after = UUID(int=0)
-    columns = ("id", "amount", "currency", "spent_on", "exchange", "base_currency")
+    columns = ("id", "amount", "currency", "exchange", "base_currency")
     while True:
         wanted = (
-            select(*(EXPENSES.c[name] for name in columns))
-            .where(EXPENSES.c.owner_id == owner_id, EXPENSES.c.id > after)
-            .where(EXPENSES.c.base_currency.is_distinct_from(base))
-            .order_by(EXPENSES.c.id)
+            select(*(table.c[name] for name in columns), table.c[day].label("day"))
+            .where(table.c.owner_id == owner_id, table.c.id > after)
+            .where(table.c.base_currency.is_distinct_from(base))
+            .order_by(table.c.id)
             .limit(BATCH)
             .with_for_update()
         )
         rows = (yield wanted).all()
         if not rows:
             return
-        yield from _convert(base, rows)
+        yield from _convert(base, table, rows)
         after = rows[-1].id
 
 
-def _convert(base: str | None, rows: Sequence[Row[Any]]) -> Steps[None]:
+def _convert(base: str | None, table: Table, rows: Sequence[Row[Any]]) -> Steps[None]:
     if base is None:
         found = [UNCONVERTED] * len(rows)
     else:
-        wanted = [Wanted(row.currency, row.spent_on, row.exchange) for row in rows]
+        wanted = [Wanted(row.currency, row.day, row.exchange) for row in rows]
         rates = yield from look_up(base, wanted)
         found = [converted(row.amount, base, rate) for row, rate in zip(rows, rates, strict=True)]
     changed = [
@@ -110,16 +115,19 @@ def _convert(base: str | None, rows: Sequence[Row[Any]]) -> Steps[None]:
     ]
     if changed:
         values = {name: [new[name] for _, new in changed] for name in UNCONVERTED}
-        yield bind(_WRITE, ids=[expense_id for expense_id, _ in changed], **values)
+        yield bind(_WRITE[table.name], ids=[expense_id for expense_id, _ in changed], **values)
 
 
-_WRITE = text("""
-UPDATE expenses SET base_currency = new.base_currency, base_exponent = new.base_exponent,
+_WRITE = {
+    table.name: text(f"""
+UPDATE {table.name} SET base_currency = new.base_currency, base_exponent = new.base_exponent,
     base_amount = new.base_amount, fx_rate = new.fx_rate, fx_date = new.fx_date,
     fx_source = new.fx_source, version = version + 1, updated_at = now()
 FROM unnest(CAST(:ids AS uuid[]), CAST(:base_currency AS text[]),
     CAST(:base_exponent AS integer[]), CAST(:base_amount AS numeric[]),
     CAST(:fx_rate AS numeric[]), CAST(:fx_date AS date[]), CAST(:fx_source AS text[]))
     AS new (id, base_currency, base_exponent, base_amount, fx_rate, fx_date, fx_source)
-WHERE expenses.id = new.id
-""")
+WHERE {table.name}.id = new.id
+""")  # noqa: S608, the names are ours
+    for table, _ in CONVERTED
+}

@@ -10,12 +10,16 @@ from sqlalchemy import select
 
 from core.database import Steps
 from core.errors import Invalid
-from services.books.builtin import CATEGORIES
+from services.books import categories
+from services.books.builtin import Side
 from services.trips.views import TRIPS
 
 
 def check(
-    owner_id: UUID, columns: Mapping[str, Any], before: Mapping[str, Any] | None = None
+    owner_id: UUID,
+    side: Side,
+    columns: Mapping[str, Any],
+    before: Mapping[str, Any] | None = None,
 ) -> Steps[None]:
     """Refuse what an entry cannot point at.
 
@@ -29,8 +33,10 @@ def check(
     wrong: dict[str, list[str]] = {}
     old = before or {}
     category, trip_id = columns["category"], columns["trip_id"]
-    if category != old.get("category") and category not in CATEGORIES:
-        wrong["category"] = ["There is no such category"]
+    if category not in (None, old.get("category")):
+        known = yield from categories.is_known(owner_id, side, category)
+        if not known:
+            wrong["category"] = ["There is no such category"]
     if trip_id is not None and trip_id != old.get("trip_id"):
         wanted = select(TRIPS.c.id).where(
             TRIPS.c.id == trip_id, TRIPS.c.owner_id == owner_id, TRIPS.c.deleted_at.is_(None)
