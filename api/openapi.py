@@ -28,6 +28,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "expenses", "description": "Money spent, with totals by currency."},
     {"name": "incomes", "description": "Money received, likewise."},
     {"name": "categories", "description": "What entries are sorted by: built in, and one's own."},
+    {"name": "budgets", "description": "What may be spent, and what was."},
     {"name": "finance", "description": "How the books are added up, and what they say."},
     {"name": "routes", "description": "Road trips: submit the stops, get the plan."},
     {"name": "matrix", "description": "Driving times and distances between a few places."},

@@ -68,6 +68,12 @@ class Expense(SQLModel, table=True):
             "spent_on",
             postgresql_where=text("trip_id IS NOT NULL AND deleted_at IS NULL"),
         ),
+        Index(
+            "ix_expenses_spread",
+            "owner_id",
+            "spent_on",
+            postgresql_where=text("days > 1 AND deleted_at IS NULL"),
+        ),
         Index("ix_expenses_owner", "owner_id", text("id DESC")),
     )
 
@@ -183,6 +189,43 @@ class Category(SQLModel, table=True):
     side: str = Field(sa_type=Text)
     key: str = Field(sa_type=Text)
     name: str = Field(sa_type=Text)
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+    created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    updated_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
+    deleted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+
+
+class Budget(SQLModel, table=True):
+    """What may be spent in a month or on a trip."""
+
+    __tablename__ = "budgets"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["trip_id", "owner_id"],
+            ["trips.id", "trips.owner_id"],
+            name="fk_budgets_trip_id_owner_id",
+        ),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("alert_percent BETWEEN 1 AND 100", name="alert_percent"),
+        CheckConstraint(
+            "period = 'month' OR (period = 'trip' AND trip_id IS NOT NULL)", name="period"
+        ),
+        CheckConstraint("version >= 1", name="version"),
+        Index("ix_budgets_owner", "owner_id", text("id DESC")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    owner_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")
+    trip_id: UUID | None = None
+    name: str = Field(default="", sa_column=_text())
+    #: NULL: all of them.
+    category: str | None = Field(default=None, sa_type=Text)
+    period: str = Field(sa_type=Text)
+    amount: Decimal = Field(sa_type=AMOUNT)
+    currency: str = Field(sa_type=Text)
+    #: From how much of it on its owner wants to be told.
+    alert_percent: int = Field(default=80, sa_column_kwargs={"server_default": text("80")})
     version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
     created_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})
     updated_at: datetime = Field(sa_type=UTC_TIME, sa_column_kwargs={"server_default": NOW})

@@ -171,6 +171,15 @@ async def a_category(owner: User) -> dict[str, str]:
     return {"category_id": answer.json()["data"]["id"]}
 
 
+BUDGET = {"amount": "600", "currency": "AUD", "category": "fuel"}
+A_BUDGET = "/api/v1/budgets/{budget_id}"
+
+
+async def a_budget(owner: User) -> dict[str, str]:
+    answer = await owner.http.post("/api/v1/budgets", json=BUDGET)
+    return {"budget_id": answer.json()["data"]["id"]}
+
+
 UNKNOWN = {"email": "nobody@example.com", "password": "wrong password"}
 
 ROUTES: dict[tuple[str, str], Row] = {
@@ -250,6 +259,12 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("PATCH", A_CATEGORY): owned(200, a_category, {"name": "Cheese"}),
     ("DELETE", A_CATEGORY): owned(204, a_category),
     ("POST", f"{A_CATEGORY}/restore"): owned(200, a_category),
+    ("POST", "/api/v1/budgets"): own_list(201, BUDGET),
+    ("GET", "/api/v1/budgets"): own_list(),
+    ("GET", A_BUDGET): owned(200, a_budget),
+    ("PATCH", A_BUDGET): owned(200, a_budget, {"amount": "700"}),
+    ("DELETE", A_BUDGET): owned(204, a_budget),
+    ("POST", f"{A_BUDGET}/restore"): owned(200, a_budget),
     ("GET", "/api/v1/finance/settings"): own_list(),
     ("PUT", "/api/v1/finance/settings"): own_list(200, {"currency": "AUD"}),
     # webhooks

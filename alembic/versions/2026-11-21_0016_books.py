@@ -1,4 +1,4 @@
-"""The books: expenses, incomes, categories, settings, and rates of exchange."""
+"""The books: expenses, incomes, categories, budgets, settings, and rates of exchange."""
 
 from __future__ import annotations
 
@@ -113,6 +113,68 @@ CREATE TABLE categories (
 )
 """
 
+BUDGETS = """
+CREATE INDEX ix_expenses_spread ON expenses (owner_id, spent_on)
+    WHERE days > 1 AND deleted_at IS NULL;
+
+CREATE TABLE budgets (
+    id uuid CONSTRAINT pk_budgets PRIMARY KEY,
+    owner_id uuid NOT NULL CONSTRAINT fk_budgets_owner_id REFERENCES users (id) ON DELETE CASCADE,
+    trip_id uuid,
+    name text NOT NULL DEFAULT '',
+    category text,
+    period text NOT NULL,
+    amount numeric(19, 4) NOT NULL,
+    currency text NOT NULL,
+    alert_percent integer NOT NULL DEFAULT 80,
+    version integer NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    deleted_at timestamptz,
+    CONSTRAINT fk_budgets_trip_id_owner_id FOREIGN KEY (trip_id, owner_id)
+        REFERENCES trips (id, owner_id),
+    CONSTRAINT ck_budgets_currency CHECK (currency ~ '^[A-Z]{3}$'),
+    CONSTRAINT ck_budgets_amount CHECK (amount > 0),
+    CONSTRAINT ck_budgets_alert_percent CHECK (alert_percent BETWEEN 1 AND 100),
+    CONSTRAINT ck_budgets_period
+        CHECK (period = 'month' OR (period = 'trip' AND trip_id IS NOT NULL)),
+    CONSTRAINT ck_budgets_version CHECK (version >= 1)
+);
+CREATE INDEX ix_budgets_owner ON budgets (owner_id, id DESC);
+"""
+
+# What core.money.allocate gives to equal shares: each of the first ones has a unit more.
+SHARES = """
+CREATE FUNCTION share_of_days(amount numeric, exponent integer, days integer,
+                              lo integer, hi integer) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN CASE WHEN days = 1 THEN amount * (hi - lo) ELSE
+    sign(amount) * (div(abs(amount) * 10::numeric ^ exponent, days) * (hi - lo)
+        + least(hi, mod(abs(amount) * 10::numeric ^ exponent, days))
+        - least(lo, mod(abs(amount) * 10::numeric ^ exponent, days))) / 10::numeric ^ exponent
+END;
+
+-- The expenses of an owner with what of them falls on the days from the first, before the end.
+CREATE FUNCTION expense_shares(owner uuid, first date, before date)
+RETURNS TABLE (category text, trip_id uuid, currency text, amount numeric,
+               base_currency text, base_amount numeric)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT e.category, e.trip_id, e.currency, e.amount, e.base_currency, e.base_amount
+    FROM expenses e
+    WHERE e.owner_id = $1 AND e.deleted_at IS NULL AND e.days = 1
+        AND e.spent_on >= $2 AND e.spent_on < $3
+    UNION ALL
+    SELECT e.category, e.trip_id, e.currency,
+        share_of_days(e.amount, e.exponent, e.days,
+                      greatest($2 - e.spent_on, 0), least($3 - e.spent_on, e.days)),
+        e.base_currency,
+        share_of_days(e.base_amount, e.base_exponent, e.days,
+                      greatest($2 - e.spent_on, 0), least($3 - e.spent_on, e.days))
+    FROM expenses e
+    WHERE e.owner_id = $1 AND e.deleted_at IS NULL AND e.days > 1
+        AND e.spent_on < $3 AND e.spent_on > $2 - 366 AND e.spent_on + e.days > $2
+$$
+"""
+
 RATES = """
 CREATE TABLE finance_settings (
     owner_id uuid CONSTRAINT pk_finance_settings PRIMARY KEY
@@ -136,7 +198,7 @@ CREATE TABLE fx_rates (
 GRANT SELECT ON fx_rates TO wheels_app
 """
 
-OWNED = ("expenses", "incomes", "categories", "finance_settings")
+OWNED = ("expenses", "incomes", "categories", "budgets", "finance_settings")
 
 
 def _run(script: str) -> None:
@@ -148,6 +210,8 @@ def _run(script: str) -> None:
 def upgrade() -> None:
     _run(EXPENSES)
     _run(INCOMES)
+    _run(BUDGETS)
+    _run(SHARES)
     _run(RATES)
     # the subselect is evaluated once per statement, not once per row
     mine = "(owner_id = (SELECT current_user_id()))"
@@ -160,4 +224,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    _run("DROP FUNCTION expense_shares; DROP FUNCTION share_of_days")
     _run(f"DROP TABLE {', '.join(OWNED)}, fx_rates")

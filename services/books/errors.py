@@ -33,3 +33,9 @@ class TooManyCategories(Invalid):
     """Nobody has more categories of their own than that."""
 
     code = "TOO_MANY_CATEGORIES"
+
+
+class BudgetNotFound(NotFound):
+    """There is no such budget."""
+
+    code = "BUDGET_NOT_FOUND"
