@@ -265,6 +265,7 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("PATCH", A_BUDGET): owned(200, a_budget, {"amount": "700"}),
     ("DELETE", A_BUDGET): owned(204, a_budget),
     ("POST", f"{A_BUDGET}/restore"): owned(200, a_budget),
+    ("GET", "/api/v1/finance/summary"): own_list(),
     ("GET", "/api/v1/finance/settings"): own_list(),
     ("PUT", "/api/v1/finance/settings"): own_list(200, {"currency": "AUD"}),
     # webhooks

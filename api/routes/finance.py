@@ -1,15 +1,21 @@
-"""How the books are added up."""
+"""How the books are added up, and what they say."""
 
 from __future__ import annotations
+
+from uuid import UUID
 
 from fastapi import APIRouter, Response
 
 from api.answers import UNCHANGED, IfMatch, IfNoneMatch, one
 from api.deps import CurrentUser, Db
+from api.period import PeriodQuery
 from api.schemas.base import One
+from api.schemas.entries import Category
 from api.schemas.finance import FinanceSettingsNew, FinanceSettingsRead, settings_shown
+from api.schemas.summary import SummaryRead, summary_shown
 from core.database import perform_async
-from services.books import finance
+from core.errors import Invalid
+from services.books import finance, summary
 
 router = APIRouter(prefix="/finance", tags=["finance"])
 
@@ -35,3 +41,24 @@ async def put_finance_settings(
     """
     settings = await perform_async(db, finance.put(user.id, new.currency, new.zone, versions))
     return one(settings_shown(settings), version=settings.version)
+
+
+@router.get("/summary", response_model=One[SummaryRead])
+async def read_summary(
+    user: CurrentUser,
+    db: Db,
+    period: PeriodQuery,
+    trip_id: UUID | None = None,
+    category: Category | None = None,
+) -> Response:
+    """Add up a period: `from` the first day, before `to`; the whole trip or this month without.
+
+    Only what was converted counts in totals of the base currency; the rest is listed beside it.
+    An expense that is spread over days counts with its share of the days in the period.
+    """
+    if (period.first is None) != (period.end is None):
+        missing = "from" if period.first is None else "to"
+        raise Invalid(field_errors={missing: ["Give both `from` and `to`, or neither"]})
+    wanted = summary.Wanted(period.first, period.end, trip_id, category)
+    found = await perform_async(db, summary.summarise(user.id, wanted))
+    return one(summary_shown(found))
