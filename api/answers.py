@@ -21,12 +21,13 @@ def etag_of(version: int) -> str:
 def one(
     data: Mapping[str, Any],
     *,
-    version: int,
+    version: int | None = None,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """One resource."""
-    return _json({"data": data}, status, {**(headers or {}), "ETag": etag_of(version)})
+    """One resource; what is computed has no version."""
+    tag = {} if version is None else {"ETag": etag_of(version)}
+    return _json({"data": data}, status, {**(headers or {}), **tag})
 
 
 def many(

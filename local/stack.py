@@ -16,6 +16,7 @@ from local.migrations import up_to_date
 from local.ports import HOST
 from local.postgres import APP, ENGINE, OWNER, ROLES, Postgres
 from local.program import Program
+from local.rates import filled
 from local.server import Server
 from local.supervisor import Plan
 from local.valkey import Valkey
@@ -67,7 +68,7 @@ class Stack:
     def plan(self, *, reload: bool = False) -> Plan:
         return Plan(
             servers=[server.program() for server in self.servers],
-            steps=[self._migrate()],
+            steps=[self._release()],
             apps=[
                 self._api(reload),
                 # planning is CPU work: one process per core, so that one crash takes one job
@@ -79,10 +80,14 @@ class Stack:
             ],
         )
 
-    def _migrate(self) -> Program:
-        program = self._python("migrate", "-m", "alembic", "upgrade", "head")
+    def _release(self) -> Program:
+        program = self._python("migrate", "-m", "local.release")
         ours = next((server for server in self.servers if isinstance(server, Postgres)), None)
-        return replace(program, unneeded=lambda: ours is not None and up_to_date(ours.dsn()))
+
+        def done() -> bool:
+            return ours is not None and up_to_date(ours.dsn()) and filled(ours.dsn())
+
+        return replace(program, unneeded=done)
 
     def _api(self, reload: bool) -> Program:
         flags = ["--host", HOST, "--port", str(self.knobs.api_port)]

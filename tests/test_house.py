@@ -78,7 +78,7 @@ class TestProcesses:
         procfile = (ROOT / "Procfile").read_text().splitlines()
         compose = [str(each["command"]) for each in _compose().values() if "command" in each]
         make = _run_by_make(tmp_path)
-        for what in ("api.app:app", "workers.housekeeping", " flower ", "alembic upgrade head"):
+        for what in ("api.app:app", "workers.housekeeping", " flower ", "local.release"):
             for commands in (procfile, compose, make):
                 assert sum(what in f"{command} " for command in commands) == 1, what
 

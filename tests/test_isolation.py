@@ -165,6 +165,41 @@ async def a_kind(_owner: User) -> dict[str, str]:
     return {"scope": "kind", "name": "plan_route"}
 
 
+EXPENSE = {"amount": "182.50", "currency": "AUD", "category": "fuel", "spent_on": "2026-01-14"}
+AN_EXPENSE = "/api/v1/expenses/{expense_id}"
+
+
+async def an_expense(owner: User) -> dict[str, str]:
+    answer = await owner.http.post("/api/v1/expenses", json=EXPENSE)
+    assert answer.status_code == 201, answer.text
+    return {"expense_id": answer.json()["data"]["id"]}
+
+
+INCOME = {"amount": "10", "currency": "AUD", "category": "salary", "received_on": "2026-01-14"}
+AN_INCOME = "/api/v1/incomes/{income_id}"
+A_CATEGORY = "/api/v1/categories/{category_id}"
+
+
+async def an_income(owner: User) -> dict[str, str]:
+    answer = await owner.http.post("/api/v1/incomes", json=INCOME)
+    return {"income_id": answer.json()["data"]["id"]}
+
+
+async def a_category(owner: User) -> dict[str, str]:
+    name = f"Wine {new_id()}"
+    answer = await owner.http.post("/api/v1/categories", json={"name": name})
+    return {"category_id": answer.json()["data"]["id"]}
+
+
+BUDGET = {"amount": "600", "currency": "AUD", "category": "fuel"}
+A_BUDGET = "/api/v1/budgets/{budget_id}"
+
+
+async def a_budget(owner: User) -> dict[str, str]:
+    answer = await owner.http.post("/api/v1/budgets", json=BUDGET)
+    return {"budget_id": answer.json()["data"]["id"]}
+
+
 UNKNOWN = {"email": "nobody@example.com", "password": "wrong password"}
 
 ROUTES: dict[tuple[str, str], Row] = {
@@ -242,6 +277,35 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", A_DRIVE): owned(200, a_mileage_entry),
     ("PATCH", A_DRIVE): owned(200, a_mileage_entry, {"note": "x"}),
     ("DELETE", A_DRIVE): owned(204, a_mileage_entry),
+    # the books
+    ("POST", "/api/v1/expenses"): own_list(201, EXPENSE),
+    ("GET", "/api/v1/expenses"): own_list(),
+    ("GET", AN_EXPENSE): owned(200, an_expense),
+    ("GET", f"{AN_EXPENSE}/split"): owned(200, an_expense),
+    ("PATCH", AN_EXPENSE): owned(200, an_expense, {"amount": "-3.00"}),
+    ("DELETE", AN_EXPENSE): owned(204, an_expense),
+    ("POST", f"{AN_EXPENSE}/restore"): owned(200, an_expense),
+    ("POST", "/api/v1/incomes"): own_list(201, INCOME),
+    ("GET", "/api/v1/incomes"): own_list(),
+    ("GET", AN_INCOME): owned(200, an_income),
+    ("PATCH", AN_INCOME): owned(200, an_income, {"amount": "11"}),
+    ("DELETE", AN_INCOME): owned(204, an_income),
+    ("POST", f"{AN_INCOME}/restore"): owned(200, an_income),
+    ("POST", "/api/v1/categories"): own_list(201, {"name": "Cheese"}),
+    ("GET", "/api/v1/categories"): own_list(),
+    ("GET", A_CATEGORY): owned(200, a_category),
+    ("PATCH", A_CATEGORY): owned(200, a_category, {"name": "Cheese"}),
+    ("DELETE", A_CATEGORY): owned(204, a_category),
+    ("POST", f"{A_CATEGORY}/restore"): owned(200, a_category),
+    ("POST", "/api/v1/budgets"): own_list(201, BUDGET),
+    ("GET", "/api/v1/budgets"): own_list(),
+    ("GET", A_BUDGET): owned(200, a_budget),
+    ("PATCH", A_BUDGET): owned(200, a_budget, {"amount": "700"}),
+    ("DELETE", A_BUDGET): owned(204, a_budget),
+    ("POST", f"{A_BUDGET}/restore"): owned(200, a_budget),
+    ("GET", "/api/v1/finance/summary"): own_list(),
+    ("GET", "/api/v1/finance/settings"): own_list(),
+    ("PUT", "/api/v1/finance/settings"): own_list(200, {"currency": "AUD"}),
     # webhooks
     ("POST", "/api/v1/webhooks"): own_list(201, WEBHOOK),
     ("GET", "/api/v1/webhooks"): own_list(),

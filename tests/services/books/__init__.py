@@ -1,0 +1,1 @@
+"""The books, below HTTP."""
