@@ -192,6 +192,7 @@ class Failures:
             self._terminal.line(f"{report.nodeid} ({report.when})\n{report.longreprtext}")
 
 
+@pytest.hookimpl(trylast=True)  # once there is a terminal
 def pytest_configure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and not hasattr(config, "workerinput"):

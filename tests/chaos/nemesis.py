@@ -47,8 +47,9 @@ RIPE = {
 SELECT EXISTS (SELECT FROM job_runs r JOIN workers w ON w.id = r.worker_id
                WHERE w.name = %(worker)s AND r.lease_until > now())
 """,
+    # more than the four that a short campaign's workers have fetched ahead: the broker has some
     "published": """
-SELECT count(*) >= 4 FROM jobs WHERE status = 'queued' AND admitted_at IS NOT NULL
+SELECT count(*) >= 6 FROM jobs WHERE status = 'queued' AND admitted_at IS NOT NULL
 """,
 }
 
