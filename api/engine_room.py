@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, FastAPI, Request
@@ -57,8 +56,6 @@ async def engine_room(
     room = EngineRoom(hub, hub.feed, tickets, Lookups(databases.engine), publisher)
     app.state.engine_room = room
     app.state.metrics.own = _gauges(room)
-    # before anybody is served: numpy comes with it, and its import holds up all else
-    import_module("services.jobs.futures")
     hub.start()
     tickets.start()
     restore = end_streams_on_signal(hub)

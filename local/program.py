@@ -29,6 +29,8 @@ class Program:
     prepare: Callable[[], None] | None = None
     #: Whether a program that is meant to end has nothing to do.
     unneeded: Callable[[], bool] | None = None
+    #: Started once the others serve, so that they have the machine to themselves until then.
+    later: bool = False
 
     def options(self, log: IO[bytes] | int) -> dict[str, Any]:
         """Keyword arguments for `Popen` and for asyncio's `create_subprocess_exec` alike."""

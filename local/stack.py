@@ -110,7 +110,8 @@ class Stack:
     def _flower(self) -> Program:
         # user and password come by FLOWER_BASIC_AUTH: a command line is public
         flags = [f"--address={HOST}", f"--port={self.knobs.flower_port}", "--read_only"]
-        return self._python("flower", "-m", "celery", "-A", "workers.app", "flower", *flags, nice=9)
+        command = ("-m", "celery", "-A", "workers.app", "flower", *flags)
+        return replace(self._python("flower", *command, nice=9), later=True)
 
     def _python(self, name: str, *arguments: str, ready: bool = False, nice: int = 0) -> Program:
         # `-m` finds modules in the working folder; console scripts do not, and their first

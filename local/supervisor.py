@@ -106,9 +106,11 @@ class Supervisor:
             if code := await step.once():
                 raise StartFailed(f"{step.name} failed with exit code {code}\n{self._tail(step)}")
             self.ward.say(step.name, f"done ({time.monotonic() - began:.1f} s)")
-        for keeper in self.apps:
-            keeper.start()
-        await asyncio.gather(*(self._until_ready(keeper) for keeper in self.apps))
+        for later in (False, True):
+            keepers = [keeper for keeper in self.apps if keeper.program.later is later]
+            for keeper in keepers:
+                keeper.start()
+            await asyncio.gather(*(self._until_ready(keeper) for keeper in keepers))
         self._on_ready()
 
     async def _until_ready(self, keeper: Keeper) -> None:
