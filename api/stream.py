@@ -32,8 +32,9 @@ SWEEP_EVERY_S = 1.0
 #: How often service times are read anew, for estimates. Seconds.
 TIMES_EVERY_S = 5.0
 #: A look at the lanes takes at most this share of the time, however long the queues and however
-#: busy the process: with thousands of queued jobs estimates are some seconds old.
+#: busy the process: with thousands of queued jobs estimates are some seconds old, up to the cap.
 LOOK_SHARE = 0.02
+LOOK_REST_CAP_S = 4.0
 #: Events that one query fetches for all.
 BATCH = 1000
 #: Streams that one user may hold open on one process.
@@ -173,7 +174,7 @@ class Hub(Following):
             began = time.monotonic()
             await self._attempt(self._look_around())
             rest_s = (time.monotonic() - began) * (1 / LOOK_SHARE - 1)
-            await asyncio.sleep(max(self._sweep_every_s, rest_s))
+            await asyncio.sleep(max(self._sweep_every_s, min(rest_s, LOOK_REST_CAP_S)))
 
     async def _look_around(self) -> None:
         """Look at the lanes, and tell those who wait how far they are."""
