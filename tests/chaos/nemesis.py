@@ -41,6 +41,11 @@ RESCUED = """
 SELECT EXISTS (SELECT FROM job_attempts a JOIN workers w ON w.id = a.worker_id
                WHERE w.name = %(worker)s AND a.outcome = 'lost')
 """
+#: Work that the frozen have taken and are not just ending: what they have locked, nobody rescues.
+CAUGHT = """
+SELECT FROM job_runs r JOIN workers w ON w.id = r.worker_id
+WHERE w.name = %(worker)s AND r.lease_until IS NOT NULL FOR UPDATE OF r SKIP LOCKED
+"""
 #: What a fault of a short campaign waits for, so that it never strikes an idle stage.
 RIPE = {
     "runs": """
@@ -151,9 +156,16 @@ class Nemesis:
     def _freeze_until_rescued(self, fault: Fault) -> None:
         """What it ran is given to somebody else, if anybody does that; only then it wakes up."""
         group = self._post(fault).child.pid
-        os.killpg(group, signal.SIGSTOP)
+        while not self._caught(group, f"{fault.target}@test") and not self._over.wait(0.05):
+            os.killpg(group, signal.SIGCONT)
         self._until(RESCUED, f"{fault.target}@test", fault.lasts_s)
         os.killpg(group, signal.SIGCONT)
+
+    def _caught(self, group: int, worker: str) -> bool:
+        """Freeze a worker; whether it was at work."""
+        os.killpg(group, signal.SIGSTOP)
+        with self._stage.stores.sql() as connection:
+            return connection.execute(CAUGHT, {"worker": worker}).fetchone() is not None
 
     def _freeze_child(self, fault: Fault) -> None:
         child = self._rng.choice(self._post(fault).child.children())
