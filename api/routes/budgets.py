@@ -44,7 +44,7 @@ async def create_budget(new: BudgetNew, user: CurrentUser, db: Db, once: Idempot
     """Say what may be spent."""
     key = once.key(new.model_dump(mode="json"))
     result = await perform_async(db, budgets.create(user.id, new.columns(), key=key))
-    budget = await perform_async(db, budgets.BOOK.read(user.id, result.id))
+    budget = await perform_async(db, budgets.RECORDS.read(user.id, result.id))
     headers = made(f"/api/v1/budgets/{budget.id}", replayed=result.replayed)
     return await _shown(budget, user, db, status=201, headers=headers)
 
@@ -71,7 +71,7 @@ async def list_budgets(
 async def read_budget(budget_id: UUID, user: CurrentUser, db: Db, on: On = None) -> Response:
     """One budget, and what became of it."""
     return await _shown(
-        await perform_async(db, budgets.BOOK.read(user.id, budget_id)), user, db, on
+        await perform_async(db, budgets.RECORDS.read(user.id, budget_id)), user, db, on
     )
 
 
@@ -92,10 +92,12 @@ async def change_budget(
 @router.delete("/{budget_id}", status_code=204)
 async def delete_budget(budget_id: UUID, user: CurrentUser, db: Db, versions: IfMatch) -> None:
     """Delete a budget; it can be restored."""
-    await perform_async(db, budgets.BOOK.delete(user.id, budget_id, versions))
+    await perform_async(db, budgets.RECORDS.delete(user.id, budget_id, versions))
 
 
 @router.post("/{budget_id}/restore", response_model=One[BudgetRead])
 async def restore_budget(budget_id: UUID, user: CurrentUser, db: Db) -> Response:
     """Bring a deleted budget back as it was. Idempotent."""
-    return await _shown(await perform_async(db, budgets.BOOK.restore(user.id, budget_id)), user, db)
+    return await _shown(
+        await perform_async(db, budgets.RECORDS.restore(user.id, budget_id)), user, db
+    )

@@ -41,7 +41,7 @@ async def create_category(
     """Make a category. Its key is made of its name; 409 where there is one of that key."""
     key = once.key(new.model_dump(mode="json"))
     result = await perform_async(db, categories.create(user.id, new.columns(), key=key))
-    category = await perform_async(db, categories.BOOK.read(user.id, result.id))
+    category = await perform_async(db, categories.RECORDS.read(user.id, result.id))
     headers = made(f"/api/v1/categories/{category.id}", replayed=result.replayed)
     return one(category_shown(category), version=category.version, status=201, headers=headers)
 
@@ -67,7 +67,7 @@ async def read_category(
     category_id: UUID, user: CurrentUser, db: Db, known: IfNoneMatch
 ) -> Response:
     """One category of the caller's own."""
-    found = await perform_async(db, categories.BOOK.read(user.id, category_id))
+    found = await perform_async(db, categories.RECORDS.read(user.id, category_id))
     return known.unchanged(found.version) or one(category_shown(found), version=found.version)
 
 
@@ -87,11 +87,11 @@ async def rename_category(
 @router.delete("/{category_id}", status_code=204)
 async def archive_category(category_id: UUID, user: CurrentUser, db: Db, versions: IfMatch) -> None:
     """Archive it: nothing new may be entered under it; what was, stays."""
-    await perform_async(db, categories.BOOK.delete(user.id, category_id, versions))
+    await perform_async(db, categories.RECORDS.delete(user.id, category_id, versions))
 
 
 @router.post("/{category_id}/restore", response_model=One[CategoryRead])
 async def restore_category(category_id: UUID, user: CurrentUser, db: Db) -> Response:
     """Take an archived category up again. Idempotent."""
-    found = await perform_async(db, categories.BOOK.restore(user.id, category_id))
+    found = await perform_async(db, categories.RECORDS.restore(user.id, category_id))
     return one(category_shown(found), version=found.version)

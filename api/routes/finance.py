@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from api.answers import UNCHANGED, IfMatch, IfNoneMatch, one
 from api.deps import CurrentUser, Db
-from api.period import PeriodQuery
+from api.periods import PeriodQuery
 from api.schemas.base import One
 from api.schemas.entries import Category
 from api.schemas.finance import FinanceSettingsNew, FinanceSettingsRead, settings_shown

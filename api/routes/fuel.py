@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.answers import CREATED, UNCHANGED, Idempotent, IfMatch, IfNoneMatch, made, many, one
 from api.deps import CurrentUser, Db, PageQuery
 from api.merge import revised
+from api.periods import From, To, period
 from api.schemas.base import One, Page
 from api.schemas.economy import EconomyRead, economy_shown
 from api.schemas.fuel import FillNew, FillPatch, FillRead, fill_shown
-from api.schemas.periods import From, To, period
 from core.database import perform_async
 from services.vehicles import fill_views, fills, views
 from services.vehicles.economy import economy, legs, stretches
@@ -145,7 +145,7 @@ async def read_economy(
     fill or an odometer that was reset breaks the chain.
     """
     first, last = period(since, until, zone)
-    vehicle = await perform_async(db, views.read(user.id, vehicle_id))
+    vehicle = await perform_async(db, views.RECORDS.read(user.id, vehicle_id))
     if unchanged := known.unchanged(vehicle.version):
         return unchanged
     known_fills = await perform_async(db, fill_views.history(user.id, vehicle_id, until=last))

@@ -20,7 +20,7 @@ from api.answers import (
 )
 from api.deps import CurrentUser, Db, PageQuery
 from api.merge import revised
-from api.period import PeriodQuery
+from api.periods import PeriodQuery
 from api.schemas.base import One
 from api.schemas.entries import Category
 from api.schemas.incomes import (

@@ -22,7 +22,8 @@ from api.merge import revised
 from api.schemas.base import One, Page
 from api.schemas.trips import Day, TripNew, TripPatch, TripRead, trip_shown
 from core.database import perform_async
-from services.trips import edit, views
+from services.trips import views
+from services.trips.views import RECORDS
 
 router = APIRouter(prefix="/trips", tags=["trips"])
 
@@ -42,8 +43,8 @@ Sort = Literal[
 async def create_trip(new: TripNew, user: CurrentUser, db: Db, once: Idempotent) -> Response:
     """Make a trip. Its stops are added to it afterwards."""
     key = once.key(new.model_dump(mode="json"))
-    result = await perform_async(db, edit.create(user.id, new.columns(), key=key))
-    trip = await perform_async(db, views.read(user.id, result.id))
+    result = await perform_async(db, RECORDS.create(user.id, new.columns(), key=key))
+    trip = await perform_async(db, RECORDS.read(user.id, result.id))
     headers = made(f"/api/v1/trips/{trip.id}", replayed=result.replayed)
     return one(trip_shown(trip), version=trip.version, status=201, headers=headers)
 
@@ -69,7 +70,7 @@ async def list_trips(
 @router.get("/{trip_id}", response_model=One[TripRead], responses=UNCHANGED)
 async def read_trip(trip_id: UUID, user: CurrentUser, db: Db, known: IfNoneMatch) -> Response:
     """One trip."""
-    trip = await perform_async(db, views.read(user.id, trip_id))
+    trip = await perform_async(db, RECORDS.read(user.id, trip_id))
     return known.unchanged(trip.version) or one(trip_shown(trip), version=trip.version)
 
 
@@ -83,18 +84,18 @@ async def change_trip(
         new: TripNew = revised(TripNew, trip.written(), patch)
         return new.columns()
 
-    trip = await perform_async(db, edit.change(user.id, trip_id, revise, versions))
+    trip = await perform_async(db, RECORDS.change(user.id, trip_id, revise, versions))
     return one(trip_shown(trip), version=trip.version)
 
 
 @router.delete("/{trip_id}", status_code=204)
 async def delete_trip(trip_id: UUID, user: CurrentUser, db: Db, versions: IfMatch) -> None:
     """Delete a trip with its stops; it can be restored."""
-    await perform_async(db, edit.delete(user.id, trip_id, versions))
+    await perform_async(db, RECORDS.delete(user.id, trip_id, versions))
 
 
 @router.post("/{trip_id}/restore", response_model=One[TripRead])
 async def restore_trip(trip_id: UUID, user: CurrentUser, db: Db) -> Response:
     """Bring a deleted trip back as it was. Idempotent."""
-    trip = await perform_async(db, edit.restore(user.id, trip_id))
+    trip = await perform_async(db, RECORDS.restore(user.id, trip_id))
     return one(trip_shown(trip), version=trip.version)

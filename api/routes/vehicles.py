@@ -29,7 +29,8 @@ from api.schemas.vehicles import (
     vehicle_shown,
 )
 from core.database import perform_async
-from services.vehicles import edit, views
+from services.vehicles import views
+from services.vehicles.views import RECORDS
 
 router = APIRouter(prefix="/vehicles", tags=["vehicles"])
 
@@ -49,8 +50,8 @@ Sort = Literal[
 async def create_vehicle(new: VehicleNew, user: CurrentUser, db: Db, once: Idempotent) -> Response:
     """Make a vehicle. Its log is added to it afterwards."""
     key = once.key(new.model_dump(mode="json"))
-    result = await perform_async(db, edit.create(user.id, new.columns(), key=key))
-    vehicle = await perform_async(db, views.read(user.id, result.id))
+    result = await perform_async(db, RECORDS.create(user.id, new.columns(), key=key))
+    vehicle = await perform_async(db, RECORDS.read(user.id, result.id))
     headers = made(f"/api/v1/vehicles/{vehicle.id}", replayed=result.replayed)
     return one(vehicle_shown(vehicle), version=vehicle.version, status=201, headers=headers)
 
@@ -77,7 +78,7 @@ async def list_vehicles(
 @router.get("/{vehicle_id}", response_model=One[VehicleRead], responses=UNCHANGED)
 async def read_vehicle(vehicle_id: UUID, user: CurrentUser, db: Db, known: IfNoneMatch) -> Response:
     """One vehicle."""
-    vehicle = await perform_async(db, views.read(user.id, vehicle_id))
+    vehicle = await perform_async(db, RECORDS.read(user.id, vehicle_id))
     return known.unchanged(vehicle.version) or one(vehicle_shown(vehicle), version=vehicle.version)
 
 
@@ -91,18 +92,18 @@ async def change_vehicle(
         new: VehicleNew = revised(VehicleNew, vehicle.written(), patch)
         return new.columns()
 
-    vehicle = await perform_async(db, edit.change(user.id, vehicle_id, revise, versions))
+    vehicle = await perform_async(db, RECORDS.change(user.id, vehicle_id, revise, versions))
     return one(vehicle_shown(vehicle), version=vehicle.version)
 
 
 @router.delete("/{vehicle_id}", status_code=204)
 async def delete_vehicle(vehicle_id: UUID, user: CurrentUser, db: Db, versions: IfMatch) -> None:
     """Delete a vehicle with its log; it can be restored."""
-    await perform_async(db, edit.delete(user.id, vehicle_id, versions))
+    await perform_async(db, RECORDS.delete(user.id, vehicle_id, versions))
 
 
 @router.post("/{vehicle_id}/restore", response_model=One[VehicleRead])
 async def restore_vehicle(vehicle_id: UUID, user: CurrentUser, db: Db) -> Response:
     """Bring a deleted vehicle back as it was. Idempotent."""
-    vehicle = await perform_async(db, edit.restore(user.id, vehicle_id))
+    vehicle = await perform_async(db, RECORDS.restore(user.id, vehicle_id))
     return one(vehicle_shown(vehicle), version=vehicle.version)

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from services.books.entries import Entry
 from services.jobs.shown import UtcTime
+from services.records import Record
 from tasks.plan_route.contract.values import Label, Model
 
 
@@ -36,7 +36,7 @@ class EntryRead(Model):
     deleted_at: UtcTime | None = Field(description="Only in a list of deleted ones.")
 
 
-def entry_shown(entry: Entry) -> dict[str, Any]:
+def entry_shown(entry: Record) -> dict[str, Any]:
     """What its owner has written, and the fields of `EntryRead`. Times are in UTC."""
     own = ("version", "created_at", "updated_at", "deleted_at")
     shown = {"id": entry.id, **entry.written(), **{name: getattr(entry, name) for name in own}}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Table, func, select, text
+from sqlalchemy import Table, text
 
 from core.database import Steps, bind
 from core.money import shown
@@ -18,10 +18,9 @@ from models.base import metadata
 from models.book import Budget
 from services.books import finance, references
 from services.books.builtin import Side
-from services.books.entries import Book, Entry
 from services.books.errors import BudgetNotFound
 from services.idempotency import IdempotencyKey
-from services.trips.edit import Made, Versions
+from services.records import Made, Record, Records, Versions
 
 BUDGETS: Table = metadata.tables[str(Budget.__tablename__)]
 #: All days that an expense may have.
@@ -29,7 +28,7 @@ ALWAYS = (date(1970, 1, 1), date(2201, 1, 1))
 
 
 @dataclass(frozen=True)
-class BudgetView(Entry):
+class BudgetView(Record):
     """A budget as its owner sees it."""
 
     WRITTEN: ClassVar[tuple[str, ...]] = (
@@ -48,7 +47,7 @@ class BudgetView(Entry):
         return {**super().written(), "amount": shown(self.amount, self.currency)}
 
 
-BOOK = Book(BUDGETS, BudgetView, BudgetNotFound)
+RECORDS = Records(BUDGETS, BudgetView, BudgetNotFound)
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def create(
         Invalid: there is no such trip or category.
         KeyReused, KeyInFlight: see `take_key`.
     """
-    return (yield from BOOK.create(owner_id, _complete(owner_id, columns), key=key))
+    return (yield from RECORDS.create(owner_id, _complete(owner_id, columns), key=key))
 
 
 def change(
@@ -111,17 +110,16 @@ def change(
     def complete(before: BudgetView, columns: dict[str, Any]) -> Steps[dict[str, Any]]:
         return _complete(owner_id, columns, before)
 
-    return (yield from BOOK.change(owner_id, budget_id, revise, complete, versions))
+    return (yield from RECORDS.change(owner_id, budget_id, revise, versions, complete=complete))
 
 
 def page(
     owner_id: UUID, *, deleted: bool = False, limit: int, offset: int
 ) -> Steps[tuple[list[BudgetView], int]]:
     """A page of the owner's budgets, newest first, and how many there are."""
-    own = BOOK.of(owner_id, deleted=deleted)
-    total = (yield select(func.count()).select_from(BUDGETS).where(*own)).scalar_one()
+    own = RECORDS.of(owner_id, deleted=deleted)
     order = [BUDGETS.c.id.desc()]
-    return (yield from BOOK.page(own, order, limit=limit, offset=offset)), int(total)
+    return (yield from RECORDS.counted_page(own, order, limit=limit, offset=offset))
 
 
 def today(owner_id: UUID) -> Steps[date]:

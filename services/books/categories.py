@@ -15,10 +15,9 @@ from core.database import Steps
 from models.base import metadata
 from models.book import Category
 from services.books.builtin import CATEGORIES, Side
-from services.books.entries import Book, Entry
 from services.books.errors import CategoryExists, CategoryNotFound, TooManyCategories
 from services.idempotency import IdempotencyKey
-from services.trips.edit import Made, Versions
+from services.records import Made, Record, Records, Versions
 
 TABLE: Table = metadata.tables[str(Category.__tablename__)]
 #: How many categories of their own somebody may have, archived ones counted.
@@ -26,7 +25,7 @@ MOST = 200
 
 
 @dataclass(frozen=True)
-class CategoryView(Entry):
+class CategoryView(Record):
     """A category of one's own. Entries name it by its key, which stays when it is renamed."""
 
     WRITTEN: ClassVar[tuple[str, ...]] = ("name", "side")
@@ -36,7 +35,7 @@ class CategoryView(Entry):
     side: str
 
 
-BOOK = Book(TABLE, CategoryView, CategoryNotFound)
+RECORDS = Records(TABLE, CategoryView, CategoryNotFound)
 
 
 def key_of(name: str) -> str:
@@ -48,7 +47,9 @@ def is_known(owner_id: UUID, side: Side, key: str) -> Steps[bool]:
     """Whether an entry may have this category: built in, or one's own and not archived."""
     if key in CATEGORIES[side]:
         return True
-    wanted = select(TABLE.c.id).where(*BOOK.of(owner_id), TABLE.c.side == side, TABLE.c.key == key)
+    wanted = select(TABLE.c.id).where(
+        *RECORDS.of(owner_id), TABLE.c.side == side, TABLE.c.key == key
+    )
     return (yield wanted).first() is not None
 
 
@@ -62,7 +63,7 @@ def create(
         KeyReused, KeyInFlight: see `take_key`.
     """
     try:
-        return (yield from BOOK.create(owner_id, _fresh(owner_id, columns), key=key))
+        return (yield from RECORDS.create(owner_id, _fresh(owner_id, columns), key=key))
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) == "23505":  # another request was faster
             raise CategoryExists from None
@@ -93,16 +94,11 @@ def rename(
     Raises:
         CategoryNotFound, PreconditionFailed.
     """
-
-    def complete(_before: CategoryView, columns: dict[str, Any]) -> Steps[dict[str, Any]]:
-        yield from ()
-        return columns
-
-    return (yield from BOOK.change(owner_id, category_id, revise, complete, versions))
+    return (yield from RECORDS.change(owner_id, category_id, revise, versions))
 
 
 def all_own(owner_id: UUID, *, archived: bool = False) -> Steps[list[CategoryView]]:
     """The owner's categories by name: those in use, or those that are archived."""
     order = [func.lower(TABLE.c.name), TABLE.c.id]
-    conditions = BOOK.of(owner_id, deleted=archived)
-    return (yield from BOOK.page(conditions, order, limit=MOST, offset=0))
+    conditions = RECORDS.of(owner_id, deleted=archived)
+    return (yield from RECORDS.page(conditions, order, limit=MOST, offset=0))

@@ -11,11 +11,10 @@ from sqlalchemy import Row, Table, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from core.database import Steps, bind
-from core.errors import PreconditionFailed
 from models.base import metadata
 from models.book import Expense, FinanceSettings, Income
 from services.books.rates import UNCONVERTED, Wanted, converted, look_up
-from services.trips.edit import Versions
+from services.records import Versions, expect
 
 SETTINGS: Table = metadata.tables[str(FinanceSettings.__tablename__)]
 #: What is converted, and the column of its day.
@@ -69,8 +68,7 @@ def put(
     yield insert(SETTINGS).values(owner_id=owner_id, version=0).on_conflict_do_nothing()
     locked = select(SETTINGS.c.version).where(SETTINGS.c.owner_id == owner_id)
     version = (yield locked.with_for_update()).scalar_one()
-    if versions is not None and version not in versions:
-        raise PreconditionFailed
+    expect(version, versions)
     yield (
         SETTINGS.update()
         .where(SETTINGS.c.owner_id == owner_id)
@@ -97,11 +95,13 @@ def _convert_all(owner_id: UUID, base: str | None, table: Table, day: str) -> St
         rows = (yield wanted).all()
         if not rows:
             return
-        yield from _convert(base, table, rows)
+        yield from _convert(owner_id, base, table, rows)
         after = rows[-1].id
 
 
-def _convert(base: str | None, table: Table, rows: Sequence[Row[Any]]) -> Steps[None]:
+def _convert(
+    owner_id: UUID, base: str | None, table: Table, rows: Sequence[Row[Any]]
+) -> Steps[None]:
     if base is None:
         found = [UNCONVERTED] * len(rows)
     else:
@@ -115,7 +115,8 @@ def _convert(base: str | None, table: Table, rows: Sequence[Row[Any]]) -> Steps[
     ]
     if changed:
         values = {name: [new[name] for _, new in changed] for name in UNCONVERTED}
-        yield bind(_WRITE[table.name], ids=[expense_id for expense_id, _ in changed], **values)
+        ids = [entry_id for entry_id, _ in changed]
+        yield bind(_WRITE[table.name], owner=owner_id, ids=ids, **values)
 
 
 _WRITE = {
@@ -127,7 +128,7 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:base_currency AS text[]),
     CAST(:base_exponent AS integer[]), CAST(:base_amount AS numeric[]),
     CAST(:fx_rate AS numeric[]), CAST(:fx_date AS date[]), CAST(:fx_source AS text[]))
     AS new (id, base_currency, base_exponent, base_amount, fx_rate, fx_date, fx_source)
-WHERE {table.name}.id = new.id
+WHERE {table.name}.id = new.id AND {table.name}.owner_id = :owner
 """)  # noqa: S608, the names are ours
     for table, _ in CONVERTED
 }

@@ -15,14 +15,13 @@ from core.database import Steps
 from core.money import exponent_of, shown
 from services.books import finance, references
 from services.books.builtin import Side
-from services.books.entries import Book, Entry
 from services.books.rates import Rate, Wanted, converted, look_up
 from services.idempotency import IdempotencyKey
-from services.trips.edit import Made, Versions
+from services.records import Made, Record, Records, Versions
 
 
 @dataclass(frozen=True)
-class MoneyEntry(Entry):
+class MoneyEntry(Record):
     """What entries with an amount have."""
 
     amount: Decimal
@@ -83,7 +82,7 @@ M = TypeVar("M", bound=MoneyEntry)
 
 
 @dataclass(frozen=True)
-class Ledger(Book[M]):
+class Ledger(Records[M]):
     """A table of entries with an amount.
 
     Attributes:
@@ -130,7 +129,7 @@ class Ledger(Book[M]):
         def complete(before: M, columns: dict[str, Any]) -> Steps[dict[str, Any]]:
             return self._complete(owner_id, columns, before)
 
-        return (yield from self.change(owner_id, entry_id, revise, complete, versions))
+        return (yield from self.change(owner_id, entry_id, revise, versions, complete=complete))
 
     def _complete(
         self, owner_id: UUID, columns: dict[str, Any], before: M | None = None
@@ -178,12 +177,10 @@ class Ledger(Book[M]):
     ) -> Steps[tuple[list[M], list[Total]]]:
         """A page of the owner's entries, and what all of them add up to by currency."""
         own = self.conditions(owner_id, which)
-        currency, key = self.table.c.currency, self.table.c.id
+        currency = self.table.c.currency
         amount = func.sum(self.table.c.amount).label("amount")
         summed = select(currency, amount, func.count().label("count")).where(*own)
         rows = (yield summed.group_by(currency).order_by(currency)).all()
-        column = self.table.c[which.sort.removeprefix("-")]
-        falling = which.sort.startswith("-")
-        order = [column.desc(), key.desc()] if falling else [column.asc(), key.asc()]
+        order = self.order(which.sort)
         found = yield from self.page(own, order, limit=limit, offset=offset)
         return found, [Total(**row._mapping) for row in rows]

@@ -123,7 +123,7 @@ def summarise(owner_id: UUID, wanted: Wanted) -> Steps[Summary]:
     base = (yield from finance.read(owner_id)).currency
     today = yield from budgets.today(owner_id)
     if wanted.trip_id is not None:
-        yield from trips.read(owner_id, wanted.trip_id)
+        yield from trips.RECORDS.read(owner_id, wanted.trip_id)
     first, end = yield from _period(owner_id, wanted, today)
     values = {"owner": owner_id, "base": base, "trip": wanted.trip_id}
     spending = {**values, "category": wanted.category}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,24 +11,13 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import func, insert, select, update
 
 from core.database import Steps
-from core.errors import PreconditionFailed
 from core.ids import new_id
-from services.idempotency import IdempotencyKey, take_key
+from services.idempotency import IdempotencyKey
+from services.records import Made, Versions, expect, made_before
 from services.schedules import views
 from services.schedules.errors import ScheduleNotFound, TooManySchedules
 from services.schedules.periods import Timing
 from services.schedules.views import SCHEDULES, TIMING_FIELDS, ScheduleView
-
-#: The versions that a caller is content to change; None: whichever it is.
-Versions = frozenset[int] | None
-
-
-@dataclass(frozen=True)
-class Made:
-    """Which schedule a request led to. `replayed`: an earlier request with its key made it."""
-
-    id: UUID
-    replayed: bool = False
 
 
 def _clock(now: datetime | None) -> Steps[datetime]:
@@ -65,18 +53,17 @@ def create(
         TooManySchedules
         KeyReused, KeyInFlight: see `take_key`.
     """
-    schedule_id = new_id()
-    if key is not None:
-        earlier = yield from take_key(owner_id, key, 201, schedule_id)
-        if earlier != schedule_id:
-            return Made(earlier, replayed=True)
+    made = Made(new_id())
+    earlier = yield from made_before(owner_id, key, made.id)
+    if earlier is not None:
+        return earlier
     own = select(func.count()).select_from(SCHEDULES).where(SCHEDULES.c.owner_id == owner_id)
     if (yield own).scalar_one() >= most:
         raise TooManySchedules
     at = yield from _clock(now)
-    row = {"id": schedule_id, "owner_id": owner_id, **columns, **_due(columns, at)}
+    row = {"id": made.id, "owner_id": owner_id, **columns, **_due(columns, at)}
     yield insert(SCHEDULES).values(**row)
-    return Made(schedule_id)
+    return made
 
 
 def change(
@@ -99,7 +86,7 @@ def change(
         ScheduleNotFound, PreconditionFailed.
     """
     before = yield from views.read(owner_id, schedule_id, lock=True)
-    _expect(before, versions)
+    expect(before.version, versions)
     columns = revise(before)
     if columns == before.written():
         return before
@@ -121,7 +108,7 @@ def delete(owner_id: UUID, schedule_id: UUID, versions: Versions = None) -> Step
         ScheduleNotFound, PreconditionFailed.
     """
     if versions is not None:
-        _expect((yield from views.read(owner_id, schedule_id, lock=True)), versions)
+        expect((yield from views.read(owner_id, schedule_id, lock=True)).version, versions)
     gone = yield (
         delete_from(SCHEDULES)
         .where(SCHEDULES.c.id == schedule_id, SCHEDULES.c.owner_id == owner_id)
@@ -129,8 +116,3 @@ def delete(owner_id: UUID, schedule_id: UUID, versions: Versions = None) -> Step
     )
     if gone.first() is None:
         raise ScheduleNotFound
-
-
-def _expect(schedule: ScheduleView, versions: Versions) -> None:
-    if versions is not None and schedule.version not in versions:
-        raise PreconditionFailed

@@ -12,7 +12,6 @@ from sqlalchemy import select, text
 
 from core.database import Steps, bind
 from services.trips import stops, views
-from services.trips.edit import lock, touch
 from services.trips.errors import TripNotFound
 from services.trips.views import TRIPS, StopView, TripView
 
@@ -25,7 +24,7 @@ def to_plan(owner_id: UUID, trip_id: UUID) -> Steps[tuple[TripView, list[StopVie
     """
     held = select(TRIPS.c.id).where(TRIPS.c.id == trip_id, TRIPS.c.owner_id == owner_id)
     yield held.with_for_update(read=True)
-    trip = yield from views.read(owner_id, trip_id)
+    trip = yield from views.RECORDS.read(owner_id, trip_id)
     return trip, (yield from views.stops_of(trip_id))
 
 
@@ -71,7 +70,7 @@ def apply_plan(
         Why nothing was written, or None.
     """
     try:
-        now = yield from lock(owner_id, trip_id)
+        now = yield from views.RECORDS.lock(owner_id, trip_id)
     except TripNotFound:
         return NotApplied.TRIP_DELETED
     if now != version:
@@ -87,5 +86,5 @@ def apply_plan(
         departures=[visit.depart_at for visit in visits],
         days=[visit.day for visit in visits],
     )
-    yield from touch(trip_id)
+    yield from views.RECORDS.touch(owner_id, trip_id)
     return None

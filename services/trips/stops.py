@@ -12,9 +12,9 @@ from sqlalchemy import func, select, text, update
 from core.database import Steps, bind
 from core.errors import Invalid
 from core.ids import new_id
-from services.idempotency import IdempotencyKey, take_key
+from services.idempotency import IdempotencyKey
+from services.records import Made, Versions, made_before
 from services.trips import views
-from services.trips.edit import Made, Versions, lock, touch
 from services.trips.errors import StopNotFound, TooManyStops
 from services.trips.views import STOPS, StopView
 
@@ -79,11 +79,10 @@ def add(
         KeyReused, KeyInFlight: see `take_key`.
     """
     ids = [new_id() for _ in new]
-    if key is not None:
-        earlier = yield from take_key(owner_id, key, 201, ids[0])
-        if earlier != ids[0]:
-            return Made(earlier, replayed=True)
-    yield from lock(owner_id, trip_id, versions)
+    earlier = yield from made_before(owner_id, key, ids[0])
+    if earlier is not None:
+        return earlier
+    yield from views.RECORDS.lock(owner_id, trip_id, versions)
     there = len((yield from order_of(trip_id)))
     if there + len(new) > most:
         raise TooManyStops(f"A trip holds at most {most} stops; this one has {there} already.")
@@ -94,7 +93,7 @@ def add(
     ]
     yield bind(_SHIFT, trip=trip_id, first=first, by=len(new))
     yield bind(_INSERT, owner=owner_id, trip=trip_id, rows=json.dumps(rows))
-    yield from touch(trip_id)
+    yield from views.RECORDS.touch(owner_id, trip_id)
     return Made(ids[0])
 
 
@@ -125,7 +124,7 @@ def change(
         TripNotFound, StopNotFound, PreconditionFailed.
         Invalid: there is no such position.
     """
-    yield from lock(owner_id, trip_id, versions)
+    yield from views.RECORDS.lock(owner_id, trip_id, versions)
     stop, version = yield from views.read_stop(owner_id, trip_id, stop_id)
     columns, position = revise(stop)
     moved = position is not None and position != stop.position
@@ -138,7 +137,7 @@ def change(
         order.remove(stop_id)
         order.insert(place - 1, stop_id)
         yield from renumber(trip_id, order)
-    yield from touch(trip_id)
+    yield from views.RECORDS.touch(owner_id, trip_id)
     return (yield from views.read_stop(owner_id, trip_id, stop_id))
 
 
@@ -148,14 +147,14 @@ def remove(owner_id: UUID, trip_id: UUID, stop_id: UUID, versions: Versions = No
     Raises:
         TripNotFound, StopNotFound, PreconditionFailed.
     """
-    yield from lock(owner_id, trip_id, versions)
+    yield from views.RECORDS.lock(owner_id, trip_id, versions)
     order = yield from order_of(trip_id)
     if stop_id not in order:
         raise StopNotFound
     order.remove(stop_id)
     yield update(STOPS).where(STOPS.c.id == stop_id).values(position=None, deleted_at=func.now())
     yield from renumber(trip_id, order)
-    yield from touch(trip_id)
+    yield from views.RECORDS.touch(owner_id, trip_id)
 
 
 def reorder(
@@ -170,14 +169,14 @@ def reorder(
         TripNotFound, PreconditionFailed.
         Invalid: `ids` are not exactly the trip's stops.
     """
-    version = yield from lock(owner_id, trip_id, versions)
+    version = yield from views.RECORDS.lock(owner_id, trip_id, versions)
     order = yield from order_of(trip_id)
     if list(ids) == order:
         return version
     if wrong := _differences(ids, order):
         raise Invalid(field_errors={"stop_ids": wrong})
     yield from renumber(trip_id, ids)
-    return (yield from touch(trip_id))
+    return (yield from views.RECORDS.touch(owner_id, trip_id))
 
 
 def _differences(ids: Sequence[UUID], order: Sequence[UUID]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Table, func, select
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, Table, func, select
 from core.database import Steps
 from models.base import metadata
 from models.trip import Stop, Trip
+from services.records import Record, Records
 from services.trips.errors import StopNotFound, TripNotFound
 
 TRIPS: Table = metadata.tables[str(Trip.__tablename__)]
@@ -26,10 +27,11 @@ STOP_FIELDS = (
 
 
 @dataclass(frozen=True)
-class TripView:
+class TripView(Record):
     """A trip as its owner sees it."""
 
-    id: UUID
+    WRITTEN: ClassVar = TRIP_FIELDS
+
     title: str
     start: dict[str, Any] | None
     end: dict[str, Any] | str
@@ -38,14 +40,9 @@ class TripView:
     vehicle: dict[str, Any]
     limits: dict[str, Any] | None
     notes: str
-    version: int
-    created_at: datetime
-    updated_at: datetime
-    deleted_at: datetime | None
 
-    def written(self) -> dict[str, Any]:
-        """What its owner has written."""
-        return {name: getattr(self, name) for name in TRIP_FIELDS}
+
+RECORDS = Records(TRIPS, TripView, TripNotFound)
 
 
 @dataclass(frozen=True)
@@ -76,34 +73,11 @@ class StopView:
         return {name: getattr(self, name) for name in STOP_FIELDS}
 
 
-_TRIP_COLUMNS = [TRIPS.c[field.name] for field in fields(TripView)]
 _STOP_COLUMNS = [STOPS.c[field.name] for field in fields(StopView)]
-
-
-def _trip(row: Row[Any]) -> TripView:
-    return TripView(**row._mapping)
 
 
 def _stop(row: Row[Any]) -> StopView:
     return StopView(**row._mapping)
-
-
-def read(owner_id: UUID, trip_id: UUID, *, deleted: bool = False) -> Steps[TripView]:
-    """One trip of its owner.
-
-    Args:
-        deleted: whether to find it although it is deleted.
-
-    Raises:
-        TripNotFound
-    """
-    wanted = select(*_TRIP_COLUMNS).where(TRIPS.c.id == trip_id, TRIPS.c.owner_id == owner_id)
-    if not deleted:
-        wanted = wanted.where(TRIPS.c.deleted_at.is_(None))
-    row = (yield wanted).one_or_none()
-    if row is None:
-        raise TripNotFound
-    return _trip(row)
 
 
 @dataclass(frozen=True)
@@ -122,33 +96,20 @@ class Filter:
     sort: str = "-created_at"
 
     def conditions(self, owner_id: UUID) -> list[ColumnElement[bool]]:
-        gone = TRIPS.c.deleted_at
-        found = [
-            TRIPS.c.owner_id == owner_id,
-            gone.is_not(None) if self.deleted else gone.is_(None),
-        ]
+        found = RECORDS.of(owner_id, deleted=self.deleted)
         if self.title is not None:
             found.append(TRIPS.c.title.icontains(self.title, autoescape=True))
         if self.starts_on is not None:
             found.append(TRIPS.c.starts_on == self.starts_on)
         return found
 
-    def order(self) -> list[ColumnElement[Any]]:
-        column, key = TRIPS.c[self.sort.removeprefix("-")], TRIPS.c.id
-        if self.sort.startswith("-"):
-            return [column.desc().nulls_last(), key.desc()]
-        return [column.asc().nulls_last(), key.asc()]
-
 
 def page(
     owner_id: UUID, which: Filter, *, limit: int, offset: int
 ) -> Steps[tuple[list[TripView], int]]:
     """A page of the owner's trips, and how many there are in all."""
-    own = which.conditions(owner_id)
-    total = (yield select(func.count()).select_from(TRIPS).where(*own)).scalar_one()
-    wanted = select(*_TRIP_COLUMNS).where(*own).order_by(*which.order())
-    rows = (yield wanted.limit(limit).offset(offset)).all()
-    return [_trip(row) for row in rows], int(total)
+    own, order = which.conditions(owner_id), RECORDS.order(which.sort)
+    return (yield from RECORDS.counted_page(own, order, limit=limit, offset=offset))
 
 
 def read_stop(owner_id: UUID, trip_id: UUID, stop_id: UUID) -> Steps[tuple[StopView, int]]:
@@ -157,7 +118,7 @@ def read_stop(owner_id: UUID, trip_id: UUID, stop_id: UUID) -> Steps[tuple[StopV
     Raises:
         TripNotFound, StopNotFound.
     """
-    trip = yield from read(owner_id, trip_id)
+    trip = yield from RECORDS.read(owner_id, trip_id)
     wanted = select(*_STOP_COLUMNS).where(*_on(trip_id), STOPS.c.id == stop_id)
     row = (yield wanted).one_or_none()
     if row is None:
@@ -183,7 +144,7 @@ def page_of_stops(
     Raises:
         TripNotFound
     """
-    yield from read(owner_id, trip_id)
+    yield from RECORDS.read(owner_id, trip_id)
     order = STOPS.c.position.desc() if last_first else STOPS.c.position
     counted = select(func.count()).select_from(STOPS).where(*_on(trip_id))
     total = (yield counted).scalar_one()

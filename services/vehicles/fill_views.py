@@ -97,7 +97,7 @@ def read(owner_id: UUID, vehicle_id: UUID, fill_id: UUID) -> Steps[tuple[FillVie
     Raises:
         VehicleNotFound, FillNotFound.
     """
-    vehicle = yield from views.read(owner_id, vehicle_id)
+    vehicle = yield from views.RECORDS.read(owner_id, vehicle_id)
     wanted = select(*_COLUMNS).where(*living(owner_id, vehicle_id), FILLS.c.id == fill_id)
     row = (yield wanted).one_or_none()
     if row is None:
@@ -166,7 +166,7 @@ def page(
     Raises:
         VehicleNotFound
     """
-    yield from views.read(owner_id, vehicle_id)
+    yield from views.RECORDS.read(owner_id, vehicle_id)
     own = [*living(owner_id, vehicle_id), *which.conditions()]
     total = (yield select(func.count()).select_from(FILLS).where(*own)).scalar_one()
     wanted = select(*_COLUMNS).where(*own).order_by(*which.order())

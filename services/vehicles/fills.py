@@ -12,11 +12,10 @@ from sqlalchemy import Row, func, insert, select, tuple_, update
 from core.database import Steps
 from core.errors import Invalid
 from core.ids import new_id
-from services.idempotency import IdempotencyKey, take_key
-from services.trips.edit import Made, Versions
+from services.idempotency import IdempotencyKey
+from services.records import Made, Versions, made_before
 from services.trips.views import TRIPS
-from services.vehicles import fill_views
-from services.vehicles.edit import lock, touch
+from services.vehicles import fill_views, views
 from services.vehicles.errors import OdometerBackwards, ResetNeeded
 from services.vehicles.fill_views import FILLS, IN_TIME, FillView, living
 from services.vehicles.views import VehicleView
@@ -37,18 +36,17 @@ def add(
         Invalid: there is no such trip; or two fills at the moment of a reset.
         KeyReused, KeyInFlight: see `take_key`.
     """
-    fill_id = new_id()
-    if key is not None:
-        earlier = yield from take_key(owner_id, key, 201, fill_id)
-        if earlier != fill_id:
-            return Made(earlier, replayed=True)
-    yield from lock(owner_id, vehicle_id, versions)
+    made = Made(new_id())
+    earlier = yield from made_before(owner_id, key, made.id)
+    if earlier is not None:
+        return earlier
+    yield from views.RECORDS.lock(owner_id, vehicle_id, versions)
     yield from expect_trip(owner_id, columns["trip_id"])
-    row = {"id": fill_id, "owner_id": owner_id, "vehicle_id": vehicle_id, **columns}
+    row = {"id": made.id, "owner_id": owner_id, "vehicle_id": vehicle_id, **columns}
     yield insert(FILLS).values(**row)
-    yield from _check(owner_id, vehicle_id, fill_id, columns)
-    yield from touch(vehicle_id)
-    return Made(fill_id)
+    yield from _check(owner_id, vehicle_id, made.id, columns)
+    yield from views.RECORDS.touch(owner_id, vehicle_id)
+    return made
 
 
 def change(
@@ -68,7 +66,7 @@ def change(
         ResetNeeded: it was a reset, from which the next fill counts, and moves away.
         Invalid: as `add`.
     """
-    yield from lock(owner_id, vehicle_id, versions)
+    yield from views.RECORDS.lock(owner_id, vehicle_id, versions)
     before, vehicle = yield from fill_views.read(owner_id, vehicle_id, fill_id)
     columns = revise(before)
     if columns == before.columns():
@@ -80,7 +78,7 @@ def change(
     moved = (columns["filled_at"], columns["odometer_m"]) != (before.filled_at, before.odometer_m)
     if before.odometer_reset and moved:
         yield from _check_gap(owner_id, vehicle_id, before)
-    yield from touch(vehicle_id)
+    yield from views.RECORDS.touch(owner_id, vehicle_id)
     return (yield from fill_views.read(owner_id, vehicle_id, fill_id))
 
 
@@ -93,12 +91,12 @@ def remove(
         VehicleNotFound, FillNotFound, PreconditionFailed.
         ResetNeeded: it is a reset, from which the next fill counts.
     """
-    yield from lock(owner_id, vehicle_id, versions)
+    yield from views.RECORDS.lock(owner_id, vehicle_id, versions)
     before, _ = yield from fill_views.read(owner_id, vehicle_id, fill_id)
     yield update(FILLS).where(FILLS.c.id == fill_id).values(deleted_at=func.now())
     if before.odometer_reset:
         yield from _check_gap(owner_id, vehicle_id, before)
-    yield from touch(vehicle_id)
+    yield from views.RECORDS.touch(owner_id, vehicle_id)
 
 
 def expect_trip(owner_id: UUID, trip_id: UUID | None) -> Steps[None]:

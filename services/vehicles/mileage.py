@@ -14,10 +14,9 @@ from core.database import Steps
 from core.ids import new_id
 from models.base import metadata
 from models.vehicle import MileageEntry
-from services.idempotency import IdempotencyKey, take_key
-from services.trips.edit import Made, Versions
+from services.idempotency import IdempotencyKey
+from services.records import Made, Versions, made_before
 from services.vehicles import views
-from services.vehicles.edit import lock, touch
 from services.vehicles.errors import MileageNotFound
 from services.vehicles.views import VehicleView
 
@@ -78,7 +77,7 @@ def read(owner_id: UUID, vehicle_id: UUID, entry_id: UUID) -> Steps[tuple[DriveV
     Raises:
         VehicleNotFound, MileageNotFound.
     """
-    vehicle = yield from views.read(owner_id, vehicle_id)
+    vehicle = yield from views.RECORDS.read(owner_id, vehicle_id)
     wanted = select(*_COLUMNS).where(*_living(owner_id, vehicle_id), MILEAGE.c.id == entry_id)
     row = (yield wanted).one_or_none()
     if row is None:
@@ -100,16 +99,15 @@ def add(
         VehicleNotFound, PreconditionFailed.
         KeyReused, KeyInFlight: see `take_key`.
     """
-    entry_id = new_id()
-    if key is not None:
-        earlier = yield from take_key(owner_id, key, 201, entry_id)
-        if earlier != entry_id:
-            return Made(earlier, replayed=True)
-    yield from lock(owner_id, vehicle_id, versions)
-    row = {"id": entry_id, "owner_id": owner_id, "vehicle_id": vehicle_id, **columns}
+    made = Made(new_id())
+    earlier = yield from made_before(owner_id, key, made.id)
+    if earlier is not None:
+        return earlier
+    yield from views.RECORDS.lock(owner_id, vehicle_id, versions)
+    row = {"id": made.id, "owner_id": owner_id, "vehicle_id": vehicle_id, **columns}
     yield insert(MILEAGE).values(**row)
-    yield from touch(vehicle_id)
-    return Made(entry_id)
+    yield from views.RECORDS.touch(owner_id, vehicle_id)
+    return made
 
 
 def change(
@@ -127,13 +125,13 @@ def change(
     Raises:
         VehicleNotFound, MileageNotFound, PreconditionFailed.
     """
-    yield from lock(owner_id, vehicle_id, versions)
+    yield from views.RECORDS.lock(owner_id, vehicle_id, versions)
     before, vehicle = yield from read(owner_id, vehicle_id, entry_id)
     columns = revise(before)
     if columns == before.columns():
         return before, vehicle
     yield update(MILEAGE).where(MILEAGE.c.id == entry_id).values(**columns, updated_at=func.now())
-    yield from touch(vehicle_id)
+    yield from views.RECORDS.touch(owner_id, vehicle_id)
     return (yield from read(owner_id, vehicle_id, entry_id))
 
 
@@ -145,10 +143,10 @@ def remove(
     Raises:
         VehicleNotFound, MileageNotFound, PreconditionFailed.
     """
-    yield from lock(owner_id, vehicle_id, versions)
+    yield from views.RECORDS.lock(owner_id, vehicle_id, versions)
     yield from read(owner_id, vehicle_id, entry_id)
     yield update(MILEAGE).where(MILEAGE.c.id == entry_id).values(deleted_at=func.now())
-    yield from touch(vehicle_id)
+    yield from views.RECORDS.touch(owner_id, vehicle_id)
 
 
 @dataclass(frozen=True)
@@ -200,7 +198,7 @@ def page(
     Raises:
         VehicleNotFound
     """
-    yield from views.read(owner_id, vehicle_id)
+    yield from views.RECORDS.read(owner_id, vehicle_id)
     own = [*_living(owner_id, vehicle_id), *which.conditions()]
     wanted = select(*_COLUMNS).where(*own).order_by(*which.order())
     rows = (yield wanted.limit(limit).offset(offset)).all()

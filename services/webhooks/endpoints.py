@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import Row, Table, delete, func, select, text, update
 
 from core.database import Steps, bind
-from core.errors import PreconditionFailed
 from models.base import metadata
 from models.webhook import WebhookEndpoint
+from services.records import Versions, expect
 from services.webhooks.errors import TooManyWebhooks, WebhookNotFound
 from services.webhooks.vault import Vault, new_secret
 
@@ -22,9 +22,6 @@ ENDPOINTS: Table = metadata.tables[str(WebhookEndpoint.__tablename__)]
 FIELDS = ("url", "description", "enabled", "events", "kinds", "tags")
 #: How long the secret before the present one signs as well. Hours.
 OVERLAP_H = 24
-
-#: The versions that a caller is content to change; None: whichever it is.
-Versions = frozenset[int] | None
 
 
 @dataclass(frozen=True)
@@ -153,8 +150,7 @@ def change(
 
 def _hold(owner_id: UUID, endpoint_id: UUID, versions: Versions) -> Steps[EndpointView]:
     found = yield from read(owner_id, endpoint_id, lock=True)
-    if versions is not None and found.version not in versions:
-        raise PreconditionFailed
+    expect(found.version, versions)
     return found
 
 

@@ -14,7 +14,7 @@ import pytest
 from core.database import perform
 from core.errors import PreconditionFailed
 from core.ids import new_id
-from services.trips import edit, plans, stops, views
+from services.trips import plans, stops, views
 from services.trips.errors import TripNotFound
 from services.trips.plans import NotApplied, PlannedVisit
 from services.trips.views import STOP_FIELDS, TRIP_FIELDS
@@ -40,7 +40,7 @@ def owner(lab: Lab) -> UUID:
 
 def make_trip(lab: Lab, owner: UUID, names: str = "") -> UUID:
     columns = {"title": "t", "end": "start", "vehicle": {}, "notes": ""}
-    trip_id = lab.as_owner(owner, edit.create(owner, columns)).id
+    trip_id = lab.as_owner(owner, views.RECORDS.create(owner, columns)).id
     if names:
         new = [{**PLACE, "name": name} for name in names]
         lab.as_owner(owner, stops.add(owner, trip_id, new, at=None, most=500))
@@ -58,7 +58,7 @@ def names(lab: Lab, owner: UUID, trip_id: UUID) -> str:
 
 
 def version(lab: Lab, owner: UUID, trip_id: UUID) -> int:
-    return lab.as_owner(owner, views.read(owner, trip_id)).version
+    return lab.as_owner(owner, views.RECORDS.read(owner, trip_id)).version
 
 
 class TestFields:
@@ -215,7 +215,7 @@ class TestAPlan:
     def test_of_a_deleted_trip_is_not_written(self, lab: Lab, owner: UUID) -> None:
         trip_id = make_trip(lab, owner, "ab")
         planned = visits(stops_of(lab, owner, trip_id), "ba")
-        lab.as_owner(owner, edit.delete(owner, trip_id))
+        lab.as_owner(owner, views.RECORDS.delete(owner, trip_id))
         outcome = lab.as_owner(owner, plans.apply_plan(owner, trip_id, 2, planned))
         assert outcome == NotApplied.TRIP_DELETED
 
@@ -225,7 +225,7 @@ class TestAPlan:
         with lab.app.transaction(owner) as session:
             trip, found = perform(session, plans.to_plan(owner, trip_id))
             with ThreadPoolExecutor(1) as pool:
-                writing = pool.submit(lab.as_owner, owner, edit.delete(owner, trip_id))
+                writing = pool.submit(lab.as_owner, owner, views.RECORDS.delete(owner, trip_id))
                 with pytest.raises(TimeoutError):
                     writing.result(0.3)
                 assert (trip.version, len(found)) == (2, 2)

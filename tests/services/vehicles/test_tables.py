@@ -14,8 +14,8 @@ from api.schemas import vehicles as schema
 from api.schemas.fuel import FillNew
 from api.schemas.mileage import DriveNew, PurposeName
 from models import vehicle as model
-from services.trips import edit as trips
-from services.vehicles import edit, fills, mileage, views
+from services.trips import views as trips
+from services.vehicles import fills, mileage, views
 from services.vehicles.errors import OdometerBackwards
 from services.vehicles.fill_views import PLAIN_FIELDS
 from services.vehicles.mileage import MILEAGE_FIELDS
@@ -39,9 +39,9 @@ def make_log(lab: Lab) -> UUID:
     """The owner of a vehicle with a drive, and a fill on a trip."""
     owner = lab.make_user()
     trip = {"title": "t", "end": "start", "vehicle": {}, "notes": ""}
-    trip_id = lab.as_owner(owner, trips.create(owner, trip)).id
+    trip_id = lab.as_owner(owner, trips.RECORDS.create(owner, trip)).id
     new = schema.VehicleNew(name="Bertha").columns()
-    vehicle_id = lab.as_owner(owner, edit.create(owner, new)).id
+    vehicle_id = lab.as_owner(owner, views.RECORDS.create(owner, new)).id
     price = {"amount": "2", "currency": "AUD"}
     fill = FillNew.model_validate(a_fill(trip_id=trip_id, price_per_l=price)).columns()
     lab.as_owner(owner, fills.add(owner, vehicle_id, fill))
@@ -122,7 +122,7 @@ class TestTwoAtOnce:
         """Each fits alone; whichever comes second sees the first."""
         owner = lab.make_user()
         new = schema.VehicleNew(name="Bertha").columns()
-        vehicle_id = lab.as_owner(owner, edit.create(owner, new)).id
+        vehicle_id = lab.as_owner(owner, views.RECORDS.create(owner, new)).id
 
         def add(day: int) -> bool:
             body = a_fill(str(day), 1000 - day)
@@ -135,5 +135,5 @@ class TestTwoAtOnce:
 
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(add, range(1, 9))) == 1
-        version = lab.as_owner(owner, views.read(owner, vehicle_id)).version
+        version = lab.as_owner(owner, views.RECORDS.read(owner, vehicle_id)).version
         assert version == 2
