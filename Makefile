@@ -56,8 +56,9 @@ lock: python ## pin pyproject.toml's dependencies anew in requirements/
 	compile="$$folder/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url $(UV_ARGS)" && \
 	$$compile -o requirements/run.txt && $$compile --extra otel -o requirements/otel.txt && \
-	$$compile --extra dev --extra otel -o requirements/dev.txt && \
-	$$compile --extra dev --extra otel --extra bench -o requirements/bench.txt
+	$$compile --extra ocr -o requirements/ocr.txt && \
+	$$compile --extra dev --extra otel --extra ocr -o requirements/dev.txt && \
+	$$compile --extra dev --extra otel --extra ocr --extra bench -o requirements/bench.txt
 
 install: python
 	@"$(PYTHON)" -I local/install.py run
