@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Table, text
 
-from core.database import Steps, bind
+from core.database import OWN_PLAN, Steps, bind
 from core.money import shown
 from models.base import metadata
 from models.book import Budget
@@ -159,6 +159,7 @@ def statuses(owner_id: UUID, budgets: Sequence[BudgetView], on: date) -> Steps[l
         return []
     month = month_of(on)
     spans = [month if each.period == "month" else ALWAYS for each in budgets]
+    yield OWN_PLAN
     found = yield bind(
         _SPENT,
         owner=owner_id,

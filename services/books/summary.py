@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from core.database import Steps, bind
+from core.database import OWN_PLAN, Steps, bind
 from core.money import round_money
 from services.books import budgets, finance
 from services.books.budgets import BudgetView, Status
@@ -128,6 +128,7 @@ def summarise(owner_id: UUID, wanted: Wanted) -> Steps[Summary]:
     values = {"owner": owner_id, "base": base, "trip": wanted.trip_id}
     spending = {**values, "category": wanted.category}
     earlier = max(first - (end - first), date(1970, 1, 1))
+    yield OWN_PLAN
     expenses = yield bind(_SUMS, first=first, before=end, **spending)
     expenses_then = yield bind(_SUMS, first=earlier, before=first, **spending)
     incomes = yield bind(_INCOMES, first=first, before=end, **values)
