@@ -65,6 +65,7 @@ async def engine_room(
         restore()
         await hub.close()
         await tickets.close()
+        await room.lookups.close()
         await asyncio.to_thread(publisher.close)
         sending.dispose()
 

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
+from api.ending import end
 from core.database import AsyncDatabase, perform_async
 from services.jobs import views
 from services.jobs.errors import JobNotFound
@@ -34,6 +35,10 @@ class Lookups:
         self._database = database
         self._wishes: list[Wish] = []
         self._task: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        if self._task is not None:
+            await end([self._task])
 
     async def job(self, owner_id: UUID, job_id: UUID) -> views.JobView:
         """One job of its owner.

@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from api.ending import end
 from core.database import AsyncDatabase, perform_async
 from core.kind import KINDS
 from core.log import log
@@ -122,8 +123,7 @@ class Metrics(Collector):
     async def close(self) -> None:
         """End what still waits for the database."""
         if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait({self._reading}, timeout=1)
+            await end([self._reading])
 
     def collect(self) -> Iterator[Metric]:
         for gauge in self.own:

@@ -18,6 +18,7 @@ import structlog
 import uvicorn
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
+from api.ending import end
 from core.settings import get_settings
 from local.ports import free_port
 from tests import stack
@@ -79,6 +80,18 @@ async def server(stores: Stores) -> AsyncIterator[str]:
     yield f"http://127.0.0.1:{port}"
     running.should_exit = True
     await task
+    await _nobody_left()
+
+
+async def _nobody_left() -> None:
+    """End what still runs in the loop, whose own end cancels once and then waits for ever."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    ending = asyncio.create_task(end(left))
+    await asyncio.wait({ending}, timeout=30)
+    for task in left:
+        if not task.done():
+            task.print_stack()
+    assert ending.done(), "what is printed above does not obey a cancel"
 
 
 @dataclass

@@ -10,9 +10,10 @@ from contextlib import suppress
 import pytest
 from celery import Celery
 
-from core.kind import Lane
+from core.kind import Kind
 from services.publisher import CeleryBroker, publish_admitted
 from tests import stack
+from tests.faults.kinds import DOZE, NAP, Nap, Rest
 from tests.lab import Lab
 from tests.stack import Stores
 from workers.telling import GATHER_S
@@ -24,14 +25,15 @@ def told_stores() -> Iterator[Stores]:
         yield made
 
 
+@pytest.mark.parametrize("kind", [NAP, DOZE], ids=["processes", "threads"])
 def test_every_task_is_told_and_many_at_once(
-    told_stores: Stores, monkeypatch: pytest.MonkeyPatch
+    kind: Kind[Nap, Rest], told_stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is kept back for good, and what was gathered lies no longer than it may."""
     for name, value in told_stores.env().items():
         monkeypatch.setenv(name, value)
     lab = Lab(told_stores)
-    child = stack.worker(told_stores, app="tests.faults.app", env=stack.UNMEASURED)
+    child = stack.worker(told_stores, kind.lane.value, app="tests.faults.app", env=stack.UNMEASURED)
     watcher = Celery(broker=told_stores.valkey.url())
     watcher.conf.broker_transport_options = {"global_keyprefix": "wheels:"}
     seen: Counter[str] = Counter()
@@ -49,9 +51,9 @@ def test_every_task_is_told_and_many_at_once(
             with receiver.consumer_context() as (listening, _channel, _consumers):
                 owner = lab.make_user()
                 for _ in range(3):
-                    lab.submit(owner, seconds=0)
+                    lab.submit(owner, kind, seconds=0)
                 broker = CeleryBroker(told_stores.valkey.url())
-                publish_admitted(lab.engine, broker, Lane.COMPUTE)
+                publish_admitted(lab.engine, broker, kind.lane)
                 broker.close()
 
                 def all_told() -> bool:
