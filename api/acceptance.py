@@ -16,9 +16,10 @@ import structlog
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
-from api.deps import CurrentUser, Process, limit_submits
-from api.engine_room import EngineRoom, Room
+from api.deps import CurrentUser, Services, services_in
+from api.engine_room import EngineRoom, room_in
 from api.intake import Wanted
+from api.limits import SUBMITS
 from api.terms import Terms, read_terms
 from core.database import Steps, perform_async
 from core.kind import Kind
@@ -37,7 +38,7 @@ class Acceptance:
     """Accepts work for one request: commits, tells the workers, answers 202."""
 
     request: Request
-    process: Process
+    process: Services
     room: EngineRoom
     user: CurrentUser
     terms: Terms
@@ -198,14 +199,12 @@ class Acceptance:
 
 
 async def acceptance(
-    request: Request,
-    process: Process,
-    room: Room,
-    user: CurrentUser,
-    terms: Annotated[Terms, Depends(read_terms)],
-    _counted: Annotated[None, Depends(limit_submits)],
+    request: Request, user: CurrentUser, terms: Annotated[Terms, Depends(read_terms)]
 ) -> Acceptance:
-    return Acceptance(request, process, room, user, terms)
+    """Count a request that makes work for a worker, and gather what it needs."""
+    process = services_in(request)
+    process.limiter.check_writes(request, user.id, SUBMITS)
+    return Acceptance(request, process, room_in(request), user, terms)
 
 
 #: For an endpoint that makes work: `return await work.accept(KIND, body)`.

@@ -94,8 +94,13 @@ def _gauges(room: EngineRoom) -> list[Gauge]:
     ]
 
 
-async def room_of(request: Request) -> EngineRoom:
+def room_in(request: Request) -> EngineRoom:
+    """See `api.deps.services_in`."""
     return cast(EngineRoom, request.app.state.engine_room)
+
+
+async def room_of(request: Request) -> EngineRoom:
+    return room_in(request)
 
 
 Room = Annotated[EngineRoom, Depends(room_of)]

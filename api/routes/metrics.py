@@ -29,7 +29,7 @@ async def may_scrape(
         bearer.credentials.encode(), wanted.get_secret_value().encode()
     ):
         return
-    await current_admin(process, await current_user(request, process, bearer))
+    await current_admin(process, await current_user(request, bearer))
 
 
 @router.get(

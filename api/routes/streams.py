@@ -54,14 +54,13 @@ class Listener:
 
 async def listener(
     request: Request,
-    process: Process,
     room: Room,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(bearer_scheme)],
     ticket: Ticket = None,
 ) -> Listener:
     """The caller, by header or by ticket."""
     if bearer is not None or ticket is None:
-        caller = await current_user(request, process, bearer)
+        caller = await current_user(request, bearer)
         return Listener(caller.id)
     job_id = request.path_params.get("job_id")
     try:
