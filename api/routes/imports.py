@@ -17,6 +17,7 @@ from api.errors import MalformedJson, UnsupportedMediaType
 from api.incoming import Incoming, incoming_file
 from api.schemas.base import One
 from api.schemas.imports import BODY
+from api.text import refuse_unstorable
 from core.database import Steps, perform_async
 from core.ids import public_id
 from services.artifacts import rows
@@ -125,6 +126,7 @@ def _read(model: type[M], text: str, where: str) -> M:
         values = json.loads(text)
     except (ValueError, RecursionError):
         raise MalformedJson from None
+    refuse_unstorable(values, where)
     try:
         return model.model_validate(values)
     except ValidationError as error:

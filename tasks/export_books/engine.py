@@ -42,8 +42,9 @@ def write_csv(
     with path.open("w", encoding="utf-8-sig" if bom else "utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(headings if raw else headings.values())
+        readers = [_reader(name, raw=raw) for name in headings]
         for row in rows:
-            writer.writerow(_cell(name, row, raw=raw) for name in headings)
+            writer.writerow([read(row) for read in readers])
             written += 1
             if written % STRIDE == 0:
                 fraction = min(written / max(total, 1), 1.0)
@@ -51,15 +52,19 @@ def write_csv(
     return written
 
 
-def _cell(name: str, row: Row, *, raw: bool) -> str:
-    read = _READ.get(name)
-    text = _plain(row[name]) if read is None else read(row)
-    return guarded(text) if name in TEXTS and not raw else text
+def _reader(name: str, *, raw: bool) -> Callable[[Row], str]:
+    """From a row to the cell of a column."""
+
+    def plain(row: Row) -> str:
+        return _plain(row[name])
+
+    own = _READ.get(name, plain)
+    return own if raw or name not in TEXTS else lambda row: guarded(own(row))
 
 
 def _plain(value: Any) -> str:
-    if value is None:
-        return ""
+    if value is None or isinstance(value, str):
+        return value or ""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return value.isoformat() if isinstance(value, date) else str(value)

@@ -305,6 +305,8 @@ class TestTheUpload:
         answer = await post(user, FILE, dates="yyyy", colums={})
         assert answer.status_code == 422
         assert set(answer.json()["field_errors"]) == {"options.dates", "options.colums"}
+        answer = await post(user, FILE, fixed={"note": "\0", "vendor": "\ud800"})
+        assert set(answer.json()["field_errors"]) == {"options.fixed.note", "options.fixed.vendor"}
         answer = await user.http.post(IMPORTS, json={"columns": {"amount": 0}})
         assert answer.status_code == 422
         assert "file_id" in answer.json()["field_errors"]

@@ -262,20 +262,10 @@ def _result(
     tally: _Tally,
     lines: Lines,
 ) -> ImportResult:
-    file = FileRead(
-        encoding=source.encoding,
-        bom=source.bom,
-        delimiter=source.delimiter,
-        decimal=found.decimal(request, mapping),
-        dates=found.dates(request, mapping),
-        guarded=spelling.guarded,
-        header=source.header,
-        sample=found.sample,
-    )
     taken = sum(tally.counts.values())
     return ImportResult(
         dry_run=request.dry_run,
-        file=file,
+        file=_file(request, source, mapping, found, spelling),
         columns=mapping.columns,
         guessed=mapping.guessed,
         undecided=undecided,
@@ -295,4 +285,19 @@ def _result(
         more_suspects=tally.duplicates - len(tally.suspects),
         new_categories=sorted(lines.made),
         preview=tally.preview,
+    )
+
+
+def _file(
+    request: ImportRequest, source: Source, mapping: Mapping, found: Survey, spelling: Spelling
+) -> FileRead:
+    return FileRead(
+        encoding=source.encoding,
+        bom=source.bom,
+        delimiter=source.delimiter,
+        decimal=found.decimal(request, mapping),
+        dates=found.dates(request, mapping),
+        guarded=spelling.guarded,
+        header=source.header,
+        sample=found.sample,
     )

@@ -21,7 +21,7 @@ from tasks.import_expenses.engine import cells
 from tasks.import_expenses.engine.books import Books
 from tasks.import_expenses.engine.cells import Unclear
 from tasks.import_expenses.engine.mapping import Mapping
-from tasks.import_expenses.engine.opening import Line
+from tasks.import_expenses.engine.opening import NUL, Line
 
 #: What is shown of a wrong cell, in characters.
 SHOWN = 100
@@ -100,7 +100,7 @@ class Lines:
             line=line.number,
             field=name,
             column=column,
-            value=None if value is None else value[:SHOWN].replace("\0", "\N{SYMBOL FOR NULL}"),
+            value=None if value is None else value[:SHOWN].replace("\0", NUL),
             message=message,
         )
 

@@ -19,6 +19,13 @@ from tasks.import_expenses.contract.request import Delimiter, Encoding, ImportOp
 PIECE = 1 << 20
 #: Records by which the delimiter is chosen.
 SAMPLE = 50
+#: Characters of one line, and columns: no ledger has more, and memory has an end.
+LONGEST = 4 << 20
+MOST_COLUMNS = 1_000
+#: Characters of a heading that count, as `Column` allows.
+MOST_SHOWN = 500
+#: What is shown instead of a NUL, which no answer can hold.
+NUL = "\N{SYMBOL FOR NULL}"
 DELIMITERS: tuple[Delimiter, ...] = (",", ";", "\t", "|")
 #: What Python calls them once it is known whether there is a mark at the beginning.
 _CODECS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "cp1252": "cp1252"}
@@ -86,7 +93,7 @@ class Source:
 
 
 def _records(file: TextIO, delimiter: str, skipped: int) -> Iterator[Line]:
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    reader = csv.reader(_bounded(file), delimiter=delimiter, strict=True)
     while True:
         number = skipped + reader.line_num + 1
         try:
@@ -97,6 +104,17 @@ def _records(file: TextIO, delimiter: str, skipped: int) -> Iterator[Line]:
             yield Line(number, [], str(error))
             continue
         yield Line(number, cells)
+
+
+def _bounded(file: TextIO) -> Iterator[str]:
+    """
+    Raises:
+        NotReadable: a line is too long.
+    """
+    while line := file.readline(LONGEST + 1):
+        if len(line) > LONGEST:
+            raise NotReadable(f"A line has more than {LONGEST:,} characters.")
+        yield line
 
 
 def open_source(path: Path, options: ImportOptions) -> Source:
@@ -114,7 +132,7 @@ def open_source(path: Path, options: ImportOptions) -> Source:
     _decodes(path, codec, encoding)
     found = Source(path, encoding, codec, head.startswith(_MARKS), ",", [], options.skip_lines)
     with found.text() as file:
-        sample = list(islice(file, SAMPLE * 4))
+        sample = list(islice(_bounded(file), SAMPLE * 4))
     delimiter = options.delimiter or _delimiter_of(sample)
     header = _header_of(sample, delimiter) if options.header else []
     return Source(path, encoding, codec, found.bom, delimiter, header, options.skip_lines)
@@ -178,4 +196,6 @@ def _header_of(sample: list[str], delimiter: Delimiter) -> list[str]:
         cells = next(csv.reader(iter(sample), delimiter=delimiter, strict=True), [])
     except csv.Error as error:
         raise NotReadable(f"The headings cannot be read: {error}.") from None
-    return [cell.strip() for cell in cells]
+    if len(cells) > MOST_COLUMNS:
+        raise NotReadable(f"The file has more than {MOST_COLUMNS:,} columns.")
+    return [cell.strip()[:MOST_SHOWN].replace("\0", NUL) for cell in cells]

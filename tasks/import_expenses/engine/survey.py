@@ -9,7 +9,7 @@ from tasks.import_expenses.contract.request import Dates, ImportOptions
 from tasks.import_expenses.contract.request import Decimal as Separator
 from tasks.import_expenses.engine import cells
 from tasks.import_expenses.engine.mapping import Mapping
-from tasks.import_expenses.engine.opening import Line, Source
+from tasks.import_expenses.engine.opening import MOST_COLUMNS, NUL, Line, Source
 
 #: Lines between two looks at whether to go on.
 STRIDE = 5_000
@@ -69,7 +69,8 @@ def survey(source: Source, mapping: Mapping, run: Run, most: int) -> Survey:
                 "FILE_TOO_LONG", f"A file may have {most:,} expenses; import it in parts."
             )
         if len(found.sample) < SAMPLE:
-            found.sample.append([cell[:200] for cell in line.cells])
+            cut = [cell[:200].replace("\0", NUL) for cell in line.cells[:MOST_COLUMNS]]
+            found.sample.append(cut)
         if found.rows % STRIDE == 0:
             run.report(Progress(fraction=0.0, stage="reading", data={"lines": found.rows}))
         _note(found, line, mapping)

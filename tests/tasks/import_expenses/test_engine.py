@@ -129,6 +129,18 @@ class TestAFile:
         assert [each.line for each in result.errors] == [2, 3]
         assert result.preview[0].expense["description"] == "ok"
 
+    @pytest.mark.parametrize("text", ["," * 2000 + "\n1,2\n", "date\n" + "x" * 5_000_000])
+    def test_of_another_kind_is_put_down_early(self, text: str, tmp_path: Path) -> None:
+        with pytest.raises(JobFailed, match="FILE_NOT_READABLE"):
+            read(self.write(tmp_path, text), dry_run=True)
+
+    def test_shows_no_nul(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path, "date,am\0unt\n2026-01-01,\0\n")
+        columns = {"spent_on": "date", "amount": 2}
+        result = read(path, dry_run=True, fixed=FIXED, columns=columns).result
+        assert "\0" not in result.model_dump_json()
+        assert result.errors[0].line == 2
+
     @pytest.mark.parametrize(
         ("options", "field", "message"),
         [
