@@ -43,7 +43,11 @@ _FILES = ("text/csv", "text/plain", "application/csv", "application/octet-stream
         404: {
             "$ref": "#/components/responses/NotFound",
             "description": "There is no such file, or it is not yours (`ARTIFACT_NOT_FOUND`).",
-        }
+        },
+        410: {
+            "$ref": "#/components/responses/Gone",
+            "description": "The time of the file is over (`ARTIFACT_EXPIRED`).",
+        },
     },
     openapi_extra={"requestBody": BODY},
 )
