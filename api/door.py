@@ -28,6 +28,11 @@ DEFAULT_BODY_LIMIT = MEGABYTE
 #: 500 stops with their own matrix, or many jobs; the second form carries the user's id in the path.
 BODY_LIMITS = (("POST", re.compile(r"/api/v1/(users/[^/]+/)?(routes|jobs:batch)"), 16 * MEGABYTE),)
 
+#: Where a file is uploaded; what is no file has the usual limit there too.
+IMPORTS = re.compile(r"/api/v1/(users/[^/]+/)?imports")
+#: What a form has around its file: boundaries, headers, other fields.
+FORM = 100_000
+
 #: What a page of another origin may read besides the body.
 EXPOSED_HEADERS = (
     "X-Request-ID",
@@ -82,7 +87,7 @@ class Door:
         self._requests = requests
         origins = settings.cors_origins
         cors = CORSMiddleware(
-            BodyLimit(app),
+            BodyLimit(app, settings.import_max_bytes),
             allow_origins=origins,
             allow_methods=METHODS,
             allow_headers=ACCEPTED_HEADERS,
@@ -232,15 +237,23 @@ class _Answer:
 class BodyLimit:
     """Refuses a body that is too large, by what it declares and by what arrives."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, import_max_bytes: int) -> None:
         self.app = app
+        self._import_max_bytes = import_max_bytes
+
+    def _limit(self, scope: Scope, media_type: str) -> int:
+        method, path = scope["method"], scope["path"]
+        if method == "POST" and IMPORTS.fullmatch(path) and "json" not in media_type:
+            return self._import_max_bytes + FORM
+        return body_limit(method, path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = body_limit(scope["method"], scope["path"])
-        declared = Headers(scope=scope).get("content-length", "")
+        headers = Headers(scope=scope)
+        limit = self._limit(scope, headers.get("content-type", ""))
+        declared = headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > limit:
             await _send_problem(send, scope, 413)
             return

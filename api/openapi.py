@@ -7,6 +7,7 @@ from typing import Any
 from api.errors import PROBLEM_MEDIA_TYPE
 from api.schemas.base import Problem
 from api.schemas.events import event_schemas, frame_schema
+from api.schemas.imports import import_schemas
 
 EVENT_STREAM = "text/event-stream"
 
@@ -31,6 +32,8 @@ TAGS: list[dict[str, Any]] = [
     {"name": "categories", "description": "What entries are sorted by: built in, and one's own."},
     {"name": "budgets", "description": "What may be spent, and what was."},
     {"name": "finance", "description": "How the books are added up, and what they say."},
+    {"name": "imports", "description": "Many expenses at once, from a CSV file."},
+    {"name": "exports", "description": "The books as a CSV file."},
     {"name": "routes", "description": "Road trips: submit the stops, get the plan."},
     {"name": "matrix", "description": "Driving times and distances between a few places."},
     {"name": "schedules", "description": "Requests that the clock submits, again and again."},
@@ -90,7 +93,7 @@ def finish_openapi(schema: dict[str, Any]) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas.pop("ServerSentEvent", None)  # how FastAPI is told; nothing that is sent
-    components["schemas"] = schemas = event_schemas() | schemas
+    components["schemas"] = schemas = event_schemas() | import_schemas() | schemas
     schemas["Problem"] = Problem.model_json_schema()
     components["responses"] = {name: _response(status) for status, name in _ERRORS.items()}
     for path in schema["paths"].values():

@@ -28,6 +28,19 @@ async def refuse_unstorable_text(request: Request) -> None:
         body = await request.body()
         if _SUSPECT.search(body):
             found += (".".join(path) or "body" for path in _walk(_parsed(body), ()))
+    _refuse(found)
+
+
+def refuse_unstorable(value: Any, where: str) -> None:
+    """The same for JSON that comes in some other way.
+
+    Raises:
+        Invalid: names every field that holds one, below `where`.
+    """
+    _refuse([".".join((where, *path)) for path in _walk(value, ())])
+
+
+def _refuse(found: list[str]) -> None:
     if found:
         raise Invalid(
             "Some text cannot be stored.", field_errors={name: [_MESSAGE] for name in found}

@@ -97,6 +97,14 @@ class Settings(BaseSettings):
     #: How long a plan waits for Mapbox in all before it goes on offline.
     mapbox_patience_s: float = Field(default=30.0, gt=0)
 
+    # Imports
+    #: Size of an uploaded file. Bytes.
+    import_max_bytes: int = Field(default=25_000_000, ge=1)
+    #: Expenses in one file: all of them are one commit.
+    import_max_lines: int = Field(default=100_000, ge=1)
+    #: Wrong lines that a dry run names; it counts them all. Of suspects as many.
+    import_errors_shown: int = Field(default=1_000, ge=1)
+
     # Webhooks
     #: Endpoints that one user may have.
     max_webhooks: int = Field(default=20, ge=1)

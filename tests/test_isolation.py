@@ -306,6 +306,9 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", "/api/v1/finance/summary"): own_list(),
     ("GET", "/api/v1/finance/settings"): own_list(),
     ("PUT", "/api/v1/finance/settings"): own_list(200, {"currency": "AUD"}),
+    # whose file it is, says tests/api/test_imports.py
+    ("POST", "/api/v1/imports"): own_list(422, {}),
+    ("POST", "/api/v1/exports"): own_list(202, {}),
     # webhooks
     ("POST", "/api/v1/webhooks"): own_list(201, WEBHOOK),
     ("GET", "/api/v1/webhooks"): own_list(),

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field
 
 from services.jobs.shown import UtcTime
 from services.records import Record
-from tasks.plan_route.contract.values import Label, Model
-
-
-def _distinct(tags: list[str]) -> list[str]:
-    return list(dict.fromkeys(tags))
-
-
-Category = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$"),
-    Field(description="The key of a category.", examples=["fuel"]),
-]
-Tags = Annotated[list[Label], Field(max_length=20), AfterValidator(_distinct)]
-Note = Annotated[str, StringConstraints(max_length=4_000)]
+from tasks.import_expenses.contract.expense import Category as Category
+from tasks.import_expenses.contract.expense import Note as Note
+from tasks.import_expenses.contract.expense import Tags as Tags
+from tasks.plan_route.contract.values import Model
 
 
 class EntryRead(Model):

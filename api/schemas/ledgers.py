@@ -4,33 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from api.schemas.entries import EntryRead, entry_shown
-from api.schemas.money import Currency, MoneyRead
+from api.schemas.money import MoneyRead
 from core.money import shown
 from services.books.ledger import MoneyEntry, Total
-from tasks.plan_route.contract.values import Model
-
-
-class Exchange(Model):
-    """What its owner paid for one unit of the amount's currency."""
-
-    currency: Currency
-    rate: Annotated[
-        str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,10})?$", strict=True)
-    ] = Field(description="A decimal number as a string, more than nothing.", examples=["0.6543"])
-
-    @field_validator("rate")
-    @classmethod
-    def _something(cls, rate: str) -> str:
-        if not Decimal(rate):
-            raise PydanticCustomError("rate_of_nothing", "Must be more than nothing")
-        return rate
+from tasks.import_expenses.contract.expense import Exchange as Exchange
 
 
 class Converted(MoneyRead):

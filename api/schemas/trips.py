@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from api.merge import PatchOf
 from api.schemas.base import Body
 from services.trips.views import StopView, TripView
 from tasks.plan_route.contract.request import MAX_STOPS, End, Limits, StopFields, Vehicle
+from tasks.plan_route.contract.values import Day as Day
 from tasks.plan_route.contract.values import Model, Place, Text, Zone
 
 NOTES_MAX = 20_000
-_YEARS = range(1970, 2200)  # as the moments of a route
-
-
-def _written_out(value: Any) -> Any:
-    """Refuse numbers, which pydantic would read as seconds since 1970."""
-    if isinstance(value, date) or (
-        isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)
-    ):
-        return value
-    raise ValueError("must be a date: 2026-03-01")
-
-
-def _of_our_time(value: date) -> date:
-    if value.year not in _YEARS:
-        raise ValueError(f"the year must be from {_YEARS[0]} to {_YEARS[-1]}")
-    return value
-
-
-Day = Annotated[date, BeforeValidator(_written_out), AfterValidator(_of_our_time)]
 
 
 class TripNew(Model):

@@ -117,6 +117,39 @@ def add(job_id: UUID, fence: UUID, new: NewArtifact) -> Steps[UUID | None]:
     return None if row is None else UUID(str(row.id))
 
 
+_ATTACH = text("""
+WITH job AS (
+    UPDATE jobs SET seq = seq + 1 WHERE id = :job AND owner_id = :owner RETURNING id, owner_id, seq
+), artifact AS (
+    INSERT INTO artifacts (id, job_id, owner_id, name, media_type, size_bytes, sha256, location)
+    SELECT :id, id, owner_id, :name, :media_type, :size_bytes, :sha256, :location FROM job
+    RETURNING id, name, media_type, size_bytes, sha256
+)
+INSERT INTO job_events (job_id, owner_id, seq, type, data)
+SELECT job.id, job.owner_id, job.seq, 'job.artifact', jsonb_build_object('artifact',
+    jsonb_build_object('id', a.id, 'name', a.name, 'media_type', a.media_type,
+        'size_bytes', a.size_bytes, 'sha256', a.sha256, 'url', CAST(:address AS text) || a.id,
+        'expires_at', NULL))
+FROM job CROSS JOIN artifact a
+""")
+
+
+def attach(owner_id: UUID, job_id: UUID, artifact_id: UUID, new: NewArtifact) -> Steps[None]:
+    """Add what its owner uploaded to a job in the transaction that writes the job; the bytes are
+    in the store already."""
+    yield _ATTACH.bindparams(
+        id=artifact_id,
+        job=job_id,
+        owner=owner_id,
+        name=new.name,
+        media_type=new.media_type,
+        size_bytes=new.size_bytes,
+        sha256=new.sha256,
+        location=new.location,
+        address=ADDRESS,
+    )
+
+
 @dataclass(frozen=True)
 class ArtifactView:
     """A file as its owner may fetch it."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import obstore
 from obstore.exceptions import BaseError
@@ -61,6 +61,14 @@ class ArtifactStore(Protocol):
         """Store bytes, whole or not at all; on return they outlive a crash."""
         ...
 
+    def fetch(self, key: str, into: IO[bytes]) -> None:
+        """Write all bytes below a key to a file.
+
+        Raises:
+            ArtifactLost: there is nothing below the key.
+        """
+        ...
+
     async def open(self, key: str, size: int, start: int, end: int) -> AsyncIterator[bytes]:
         """Open the bytes from `start` up to, not including, `end`, to be read in pieces.
 
@@ -109,6 +117,11 @@ class ObjectStore:
     def put(self, key: str, content: bytes | Path) -> None:
         with _reachable():
             obstore.put(self._store, key, content)
+
+    def fetch(self, key: str, into: IO[bytes]) -> None:
+        with _reachable():
+            for piece in obstore.get(self._store, key).stream(min_chunk_size=PIECE):
+                into.write(piece)
 
     async def open(self, key: str, size: int, start: int, end: int) -> AsyncIterator[bytes]:
         with _reachable():

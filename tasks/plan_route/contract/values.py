@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -72,6 +72,24 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment given with any offset, kept in UTC."""
+
+
+def _written_out(value: Any) -> Any:
+    """Refuse numbers, which pydantic would read as seconds since 1970."""
+    if isinstance(value, date) or (
+        isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)
+    ):
+        return value
+    raise ValueError("must be a date: 2026-03-01")
+
+
+def _of_our_time(value: date) -> date:
+    if value.year not in range(*_YEARS):
+        raise ValueError(f"the year must be from {_YEARS[0]} to {_YEARS[1] - 1}")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_out), AfterValidator(_of_our_time)]
 
 
 @lru_cache(maxsize=1024)

@@ -33,6 +33,7 @@ class FakeRun:
         restored: dict[str, Any] | None = None,
     ):
         self.restored = restored
+        self.owner_id = UUID(int=0)
         self.checkpoints: list[dict[str, Any]] = []
         self.reports: list[Progress] = []
         self.files: dict[str, bytes] = {}
