@@ -34,7 +34,7 @@ _COMMON: dict[str, Any] = {
     "trip_id": None,
     "exchange": None,
 }
-_EXPENSE: dict[str, Any] = _COMMON | {
+EXPENSE: dict[str, Any] = _COMMON | {
     "category": "fuel",
     "spent_on": date(2026, 1, 14),
     "days": 1,
@@ -45,7 +45,7 @@ _EXPENSE: dict[str, Any] = _COMMON | {
     "place": None,
     "travellers": [],
 }
-_INCOME: dict[str, Any] = _COMMON | {
+INCOME: dict[str, Any] = _COMMON | {
     "category": "salary",
     "received_on": date(2026, 1, 20),
     "source": "",
@@ -74,14 +74,19 @@ class Made:
         book = openpyxl.load_workbook(io.BytesIO(self.files["xlsx"]), data_only=True)
         return list(book[name].iter_rows(values_only=True))
 
-    def lines(self, name: str = "Expenses") -> list[dict[str, Any]]:
-        """The lines of a sheet, without its sum."""
+    def lines_of(self, name: str, first: str) -> list[dict[str, Any]]:
+        """The lines of a sheet up to its first gap or sum, by the heads of their columns."""
         head, *rows = self.sheet(name)
-        return [
-            dict(zip(map(str, head), row, strict=True))
-            for row in rows
-            if row[0] not in (None, "Total")
-        ]
+        found = []
+        for row in rows:
+            line = dict(zip(map(str, head), row, strict=True))
+            if line[first] in (None, "Total"):
+                break
+            found.append(line)
+        return found
+
+    def lines(self, name: str = "Expenses") -> list[dict[str, Any]]:
+        return self.lines_of(name, "Date")
 
 
 @dataclass
@@ -98,10 +103,10 @@ class Books:
             self.lab.as_owner(self.owner, finance.put(self.owner, self.base, "Australia/Sydney"))
 
     def spend(self, amount: str, **columns: Any) -> UUID:
-        return self.record(EXPENSES, _EXPENSE | {"amount": amount} | columns)
+        return self.record(EXPENSES, EXPENSE | {"amount": amount} | columns)
 
     def earn(self, amount: str, **columns: Any) -> UUID:
-        return self.record(INCOMES, _INCOME | {"amount": amount} | columns)
+        return self.record(INCOMES, INCOME | {"amount": amount} | columns)
 
     def record(self, ledger: Ledger[Any], *entries: dict[str, Any]) -> UUID:
         """Write entries as the door would; the id of the last."""
