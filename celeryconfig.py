@@ -8,12 +8,16 @@ from core.settings import get_settings
 
 # ── Work ────────────────────────────────────────────────────────────────────────────────────
 # One line per kind of job. Named as strings, so that nothing here pulls an engine in.
-imports = ("tasks.plan_route.task", "tasks.deliver_webhook.task")
+imports = (
+    "tasks.plan_route.task",
+    "tasks.report_expenses.task",
+    "tasks.deliver_webhook.task",
+)
 
 # ── Queues, one per lane ────────────────────────────────────────────────────────────────────
 task_queues = (
-    # plan_route. Somebody watches a progress bar: seconds matter. CPU-bound, so prefork
-    # processes, one per core: `celery -A workers.app worker -Q compute --pool prefork`.
+    # plan_route, report_expenses. Somebody watches a progress bar: seconds matter. CPU-bound, so
+    # prefork processes, one per core: `celery -A workers.app worker -Q compute --pool prefork`.
     Queue("compute"),
     # Kinds that wait for other services (language models, voices, webhooks). Threads, many
     # per process: `celery -A workers.app worker -Q io --pool threads`.

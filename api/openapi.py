@@ -31,6 +31,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "categories", "description": "What entries are sorted by: built in, and one's own."},
     {"name": "budgets", "description": "What may be spent, and what was."},
     {"name": "finance", "description": "How the books are added up, and what they say."},
+    {"name": "reports", "description": "The books of a period or trip, as files that agree."},
     {"name": "routes", "description": "Road trips: submit the stops, get the plan."},
     {"name": "matrix", "description": "Driving times and distances between a few places."},
     {"name": "schedules", "description": "Requests that the clock submits, again and again."},
