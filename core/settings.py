@@ -97,6 +97,12 @@ class Settings(BaseSettings):
     #: How long a plan waits for Mapbox in all before it goes on offline.
     mapbox_patience_s: float = Field(default=30.0, gt=0)
 
+    # Reports
+    #: A folder with more fonts for PDFs: Chinese, Japanese, Korean, coloured emoji.
+    report_fonts: Path | None = None
+    #: Entries that a PDF lists; of more it says how many it leaves out.
+    report_pdf_rows: int = Field(default=5_000, ge=0, le=10_000)
+
     # Webhooks
     #: Endpoints that one user may have.
     max_webhooks: int = Field(default=20, ge=1)

@@ -33,6 +33,7 @@ from tasks.report_expenses.contract import (
 )
 from tasks.report_expenses.engine import formats
 from tasks.report_expenses.engine.book import Report
+from tasks.report_expenses.engine.pdf import Printing
 from tasks.report_expenses.lines import Lines
 from tasks.report_expenses.reading import Wanted, report_of
 from tasks.report_expenses.telling import result_of
@@ -65,12 +66,19 @@ class Order:
 
 
 def make_report(
-    request: ReportRequest, run: Run, *, database: Database, owner_id: UUID, job_id: UUID
+    request: ReportRequest,
+    run: Run,
+    *,
+    database: Database,
+    owner_id: UUID,
+    job_id: UUID,
+    printing: Printing | None = None,
 ) -> ReportResult:
     """Make the files of a report, or find those that an older job has made of the same books.
 
     Args:
         database: connections of role `app`.
+        printing: how PDFs are set here.
 
     Raises:
         RunStopped: see `Run.check`.
@@ -85,7 +93,7 @@ def make_report(
                 return ReportResult.model_validate(found)
             report = _read(session, order, folder, job_id)
         # no transaction is open from here on: all files are made of what has been copied
-        return _write(order, report, run, folder, job_id)
+        return _write(order, report, run, folder, job_id, printing or Printing())
 
 
 def _order(owner_id: UUID, request: ReportRequest) -> Steps[Order]:
@@ -146,7 +154,9 @@ def _read(session: Session, order: Order, folder: Path, job_id: UUID) -> Report:
     )
 
 
-def _write(order: Order, report: Report, run: Run, folder: Path, job_id: UUID) -> ReportResult:
+def _write(
+    order: Order, report: Report, run: Run, folder: Path, job_id: UUID, printing: Printing
+) -> ReportResult:
     """Make one file after the other; each is the owner's as soon as it is there."""
     files: list[File] = []
     omitted: dict[str, int] = {}
@@ -154,7 +164,7 @@ def _write(order: Order, report: Report, run: Run, folder: Path, job_id: UUID) -
     for number, each in enumerate(wanted):
         fraction = 0.2 + 0.8 * number / len(wanted)
         run.report(Progress(fraction=fraction, stage=f"writing_{each}", message=f"making {each}"))
-        made = formats.make(each, report, order.request, folder, run.check)
+        made = formats.make(each, report, order.request, folder, run.check, printing)
         name = formats.file_name(order.request, order.period, each)
         files.append(_offer(run, name, formats.MEDIA_TYPES[each], made.path))
         omitted[each] = made.omitted

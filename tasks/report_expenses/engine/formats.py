@@ -10,6 +10,7 @@ from tasks.report_expenses.contract import Format, Period, ReportRequest
 from tasks.report_expenses.engine.book import Report
 from tasks.report_expenses.engine.csv_format import write_csv
 from tasks.report_expenses.engine.json_format import write_json
+from tasks.report_expenses.engine.pdf import Printing, render_pdf
 from tasks.report_expenses.engine.xlsx_format import write_xlsx
 
 #: Grows where the same books give other files: what older releases made is then not given again.
@@ -32,7 +33,12 @@ class Made:
 
 
 def make(
-    wanted: Format, report: Report, request: ReportRequest, folder: Path, check: Callable[[], None]
+    wanted: Format,
+    report: Report,
+    request: ReportRequest,
+    folder: Path,
+    check: Callable[[], None],
+    printing: Printing,
 ) -> Made:
     """Make one format.
 
@@ -47,9 +53,25 @@ def make(
         omitted = write_json(report, path, check)
     elif wanted == "xlsx":
         omitted = write_xlsx(report, path, check)
-    else:  # the contract refuses it until `render_pdf(report, …)` is there
-        raise NotImplementedError(wanted)
+    else:
+        return _make_pdf(report, request, folder, check, printing)
     return Made(path, omitted)
+
+
+def _make_pdf(
+    report: Report,
+    request: ReportRequest,
+    folder: Path,
+    check: Callable[[], None],
+    printing: Printing,
+) -> Made:
+    """The PDF, with the CSV attached where that is asked for as well."""
+    attached = None
+    if "csv" in request.formats:
+        attached = folder / "attached.csv"
+        write_csv(report, attached, check, raw=request.raw_csv)
+    pdf = render_pdf(report, folder, check=check, csv=attached, printing=printing)
+    return Made(pdf.path, pdf.omitted_rows)
 
 
 def file_name(request: ReportRequest, period: Period, wanted: Format) -> str:

@@ -210,7 +210,7 @@ def report_of(
         zone="America/Denver",
         locale=locale,
         trip="",
-        rounding="half_even",
+        rounding="half to even, once per amount",
         categories=(),
         tags=(),
         payment_methods=(),
@@ -462,14 +462,14 @@ def _route() -> Route:
 
 def main() -> None:
     """Make one, and say how long it took."""
-    from tasks.report_expenses.engine.pdf import render_pdf
+    from tasks.report_expenses.engine.pdf import Printing, render_pdf
 
     locale, count, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     pack = Path(sys.argv[4]) if len(sys.argv) > 4 else None
     folder.mkdir(parents=True, exist_ok=True)
     made = sample(count, locale=locale)
     started = time.perf_counter()
-    pdf = render_pdf(made, folder, check=lambda: None, font_pack=pack)
+    pdf = render_pdf(made, folder, check=lambda: None, printing=Printing(font_pack=pack))
     print(
         f"{time.perf_counter() - started:.2f} s, {pdf.path.stat().st_size} bytes", pdf.omitted_rows
     )

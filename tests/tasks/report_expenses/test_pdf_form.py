@@ -35,7 +35,7 @@ def a_full_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.new(mode, (300, 500), 200 if mode == "L" else "#ddccaa").save(picture)
         receipts.append(Receipt(rows[n].id, picture.name, picture, media))
     report = replace(report, receipts=tuple(receipts))
-    return render_pdf(report, folder, check=lambda: None, csv=table).path
+    return render_pdf(report, folder, check=lambda: None, csv=table, csv_name=table.name).path
 
 
 def _elements(node: pikepdf.Object) -> Iterator[pikepdf.Dictionary]:

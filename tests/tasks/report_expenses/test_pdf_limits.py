@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from core.kind import JobFailed, RunStopped
-from tasks.report_expenses.engine.pdf import Limits, PdfRefused, render_pdf
+from tasks.report_expenses.engine.pdf import Limits, PdfRefused, Printing, render_pdf
 from tasks.report_expenses.engine.pdf.fonts import fonts_for
 from tasks.report_expenses.engine.pdf.press import press
 from tests.tasks.report_expenses.pdf_sample import sample
@@ -60,7 +60,7 @@ def test_too_much_memory_is_a_clear_error_and_no_crash(tmp_path: Path) -> None:
 def test_a_real_report_that_is_too_large_for_its_limit(tmp_path: Path) -> None:
     limits = Limits(memory_bytes=220 * 1024 * 1024)
     with pytest.raises(JobFailed) as failed:
-        render_pdf(sample(2000), tmp_path, check=lambda: None, limits=limits)
+        render_pdf(sample(2000), tmp_path, check=lambda: None, printing=Printing(limits=limits))
     assert failed.value.code == "PDF_TOO_LARGE"
     assert list(tmp_path.iterdir()) == []
 

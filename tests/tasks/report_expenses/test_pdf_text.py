@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from core.money import exponent_of, round_money
 from tasks.report_expenses.engine.book import Report
-from tasks.report_expenses.engine.pdf import render_pdf
+from tasks.report_expenses.engine.pdf import Printing, render_pdf
 from tasks.report_expenses.engine.pdf.figures import Figures
 from tests.tasks.report_expenses.pdf_reading import Read, read, squeeze
 from tests.tasks.report_expenses.pdf_sample import made_rows, report_of, row, sample
@@ -232,7 +232,7 @@ def test_period_and_number_stand_on_every_page(setter: Setter) -> None:
 
 def test_rows_over_the_limit_are_counted_and_still_in_the_sums(tmp_path: Path) -> None:
     report = sample(300, days=92)
-    pdf = render_pdf(report, tmp_path, check=lambda: None, max_rows=120)
+    pdf = render_pdf(report, tmp_path, check=lambda: None, printing=Printing(max_rows=120))
     text = read(pdf.path).text
     assert pdf.omitted_rows == 183  # 180 expenses, and all three incomes
     assert "180 of 300 entries are left out of this list" in text

@@ -10,7 +10,9 @@ from tasks.report_expenses.engine.pdf.texts import Said, clean
 from tasks.report_expenses.engine.pdf.words import mark
 
 ROUNDINGS = {
-    "half_even": mark("each entry to the nearest minor unit, halves to the even one"),
+    "half to even, once per amount": mark(
+        "each entry to the nearest minor unit, halves to the even one"
+    ),
 }
 #: So many names of a filter are printed.
 _NAMES = 12
@@ -193,9 +195,8 @@ def _rates(make: Maker) -> Said:
 def _filters(make: Maker) -> list[list[Said]]:
     """One line a filter, so that each text keeps its direction."""
     policy, say = make.report.policy, make.words.say
-    named = {category.category: category.name for category in make.report.categories}
     filters = [
-        (say("Only categories"), [say(named.get(key, key)) for key in policy.categories]),
+        (say("Only categories"), [say(name) for name in policy.categories]),
         (say("Only tags"), list(policy.tags)),
         (say("Only paid with"), list(policy.payment_methods)),
         (say("Only the trip"), [policy.trip] if policy.trip else []),

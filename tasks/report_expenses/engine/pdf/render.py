@@ -27,6 +27,20 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
+class Printing:
+    """How this installation sets PDFs.
+
+    Attributes:
+        font_pack: a folder with more fonts, for Chinese, Japanese, Korean and coloured emoji.
+        max_rows: entries in the list, at most `MOST_ROWS`.
+    """
+
+    font_pack: Path | None = None
+    max_rows: int = MAX_ROWS
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True)
 class Pdf:
     """A PDF that has been set.
 
@@ -44,18 +58,15 @@ def render_pdf(
     *,
     check: Callable[[], None],
     csv: Path | None = None,
-    font_pack: Path | None = None,
-    max_rows: int = MAX_ROWS,
-    limits: Limits | None = None,
+    csv_name: str = "expenses.csv",
+    printing: Printing | None = None,
 ) -> Pdf:
     """Set a report as PDF/A-3a and PDF/UA-1. The same report gives the same bytes.
 
     Args:
         folder: of this attempt; a folder `pdf` is made anew in it and deleted again.
         check: raises when the job should stop; called often, and let pass.
-        csv: is attached to the PDF, under its own name.
-        font_pack: a folder with more fonts, for Chinese, Japanese, Korean and coloured emoji.
-        max_rows: entries in the list, at most `MOST_ROWS`.
+        csv: is attached to the PDF as `csv_name`.
 
     Returns:
         `folder/report.pdf`.
@@ -64,19 +75,22 @@ def render_pdf(
         JobFailed: `PDF_TOO_LARGE` or `PDF_TOO_SLOW`, within the limits.
         PdfRefused: an error of ours.
     """
+    printing = printing or Printing()
     root = folder / "pdf"
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(_TEMPLATES, root)
     try:
-        sheet, omitted = _sheet(report, root, min(max_rows, MOST_ROWS), csv, check)
+        sheet, omitted = _sheet(report, root, min(printing.max_rows, MOST_ROWS), check)
+        if csv is not None:
+            sheet["csv"] = _attach(sheet["csv_about"], csv, csv_name, root)
         (root / "sheet.json").write_text(json.dumps(sheet, ensure_ascii=False), "utf-8")
         check()
         press(
             root,
             folder / "report.pdf",
-            fonts=fonts_for(font_pack, locale_of(report.policy.locale).language),
+            fonts=fonts_for(printing.font_pack, locale_of(report.policy.locale).language),
             timestamp=report.policy.generated_at,
-            limits=limits or Limits(),
+            limits=printing.limits,
             check=check,
         )
     finally:
@@ -88,7 +102,6 @@ def _sheet(
     report: Report,
     root: Path,
     max_rows: int,
-    csv: Path | None,
     check: Callable[[], None],
 ) -> tuple[dict[str, Any], int]:
     """All that the template reads, and how many rows that leaves out."""
@@ -98,7 +111,8 @@ def _sheet(
     lists, omitted = detail.lists(make, max_rows, check)
     sheet = {
         **_frame(make),
-        "csv": None if csv is None else _attach(make, csv, root),
+        "csv": None,
+        "csv_about": words.say("All entries of this report as CSV"),
         "tiles": cover.tiles(make),
         "shares": cover.shares(make),
         "policy": {"title": words.say("How this report was made"), "rows": cover.policy(make)},
@@ -126,13 +140,9 @@ def _frame(make: Maker) -> dict[str, Any]:
     }
 
 
-def _attach(make: Maker, csv: Path, root: Path) -> Part:
+def _attach(about: str, csv: Path, name: str, root: Path) -> Part:
     shutil.copyfile(csv, root / "attached.csv")
-    return {
-        "file": "attached.csv",
-        "name": plain(csv.name),
-        "about": make.words.say("All entries of this report as CSV"),
-    }
+    return {"file": "attached.csv", "name": plain(name), "about": about}
 
 
 def _parts(make: Maker) -> list[Part]:
