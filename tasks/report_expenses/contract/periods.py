@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationInfo,
+    WrapValidator,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -123,8 +124,14 @@ def _day(year: int, month: int, day: int) -> date:
     return min(date(year, month, 1) + timedelta(days=day - 1), following - timedelta(days=1))
 
 
-def spelled(value: Any) -> str:
-    """Which of the two a period is written as, for a tagged union."""
-    if isinstance(value, Relative) or (isinstance(value, dict) and "relative" in value):
-        return "relative"
-    return "fixed"
+def is_relative(value: Any) -> bool:
+    """Whether a period is written as relative to a day."""
+    return isinstance(value, Relative) or (isinstance(value, dict) and "relative" in value)
+
+
+def _either(value: Any, _: Any) -> Period | Relative:
+    # errors keep their fields: period.from
+    return (Relative if is_relative(value) else Period).model_validate(value)
+
+
+AnyPeriod = Annotated[Period | Relative, WrapValidator(_either)]

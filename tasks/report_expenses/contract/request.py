@@ -10,11 +10,9 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     BaseModel,
-    Discriminator,
     Field,
     ModelWrapValidatorHandler,
     StringConstraints,
-    Tag,
     ValidationError,
     field_validator,
     model_validator,
@@ -23,7 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from core.money import EXPONENTS
 from tasks.plan_route.contract.values import Label, Model, Text, Zone
-from tasks.report_expenses.contract.periods import Period, Relative, spelled
+from tasks.report_expenses.contract.periods import AnyPeriod, Relative, is_relative
 
 Format = Literal["pdf", "xlsx", "csv", "json"]
 #: What is made where nothing is said.
@@ -44,12 +42,6 @@ class Filters(Model):
         default_factory=list, max_length=50, description="The only filter that incomes have too."
     )
     payment_methods: list[Label] = Field(default_factory=list, max_length=20)
-
-
-AnyPeriod = Annotated[
-    Annotated[Period, Tag("fixed")] | Annotated[Relative, Tag("relative")],
-    Discriminator(spelled),
-]
 
 
 class ReportRequest(Model):
@@ -130,7 +122,7 @@ def dated(content: dict[str, Any], at: datetime, zone: str) -> dict[str, Any]:
         zone: says which day that is, unless the request has a zone of its own.
     """
     period = content.get("period")
-    if spelled(period) != "relative":
+    if not is_relative(period):
         return content
     today = at.astimezone(ZoneInfo(content.get("zone") or zone)).date()
     found = Relative.model_validate(period).on(today)
