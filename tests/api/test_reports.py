@@ -72,11 +72,6 @@ class TestWhatMayBeAsked:
         wrong = await refused(user, period=None, currency="?", zone="?")
         assert set(wrong["field_errors"]) == {"period", "currency", "zone"}
 
-    async def test_is_what_can_be_made(self, user: User) -> None:
-        wrong = await refused(user, formats=["json", "pdf"])
-        assert wrong["error_code"] == "NOT_SUPPORTED"
-        assert set(wrong["field_errors"]) == {"formats.1"}
-
     async def test_needs_a_currency_from_somewhere(self, user: User) -> None:
         assert set((await refused(user, currency=None))["field_errors"]) == {"currency"}
         await user.http.put("/api/v1/finance/settings", json={"currency": "NZD"})
@@ -139,17 +134,18 @@ class TestWhatComesOut:
             each["id"] for each in result["artifacts"]
         ]
         assert [each["name"] for each in result["artifacts"]] == [
-            f"expenses-2026-01.{ending}" for ending in ("xlsx", "csv", "json")
+            f"expenses-2026-01.{ending}" for ending in ("pdf", "xlsx", "csv", "json")
         ]
         assert result["totals"]["spent"] == {"amount": "200.00", "currency": "AUD"}
         assert (result["rows"], result["omitted_rows"]["pdf"]) == (3, 0)
         assert result["unconverted"] == [
             {"side": "expense", "amount": "900", "currency": "XPF", "count": 1}
         ]
-        _, table, document = [await self.fetched(user, each) for each in result["artifacts"]]
+        pdf, _, table, document = [await self.fetched(user, each) for each in result["artifacts"]]
         lines = list(csv.DictReader(io.StringIO(table.decode("utf-8-sig"), newline="")))
         assert [line["base_amount"] for line in lines] == ["182.50", "17.50", ""]
         assert json.loads(document)["totals"]["spent"] == "200.00"
+        assert pdf.startswith(b"%PDF-")
 
     async def fetched(self, user: User, file: Json) -> bytes:
         answer = await user.http.get(file["url"])

@@ -2,7 +2,7 @@
 
 from core.kind import Kind, Lane
 from tasks.report_expenses.contract.periods import Period, Relative
-from tasks.report_expenses.contract.request import FORMATS, Filters, Format, ReportRequest, dated
+from tasks.report_expenses.contract.request import Filters, Format, ReportRequest, dated
 from tasks.report_expenses.contract.result import File, ReportResult, Totals
 
 REPORT_EXPENSES = Kind(

@@ -43,7 +43,7 @@ def test_no_text_is_missing_in_a_language(language: str) -> None:
     assert set(messages) - wanted == set()
     for each in messages.values():
         ids = [each.id] if isinstance(each.id, str) else list(each.id)
-        texts = [each.string] if isinstance(each.string, str) else list(each.string)
+        texts = [each.string] if isinstance(each.string, str) else list(each.string or ())
         assert all(texts), ids
         fields = {name for text in ids for _, name, _, _ in Formatter().parse(text) if name}
         for text in texts:
