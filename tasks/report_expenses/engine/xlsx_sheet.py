@@ -86,7 +86,7 @@ class Sheet:
         if isinstance(cell, Money):
             given = given or self._styles.money(cell.currency)
             cell = cell.amount
-        if cell is None:
+        if cell is None or cell == "":
             return
         if isinstance(cell, str):
             # never `write`, which would make a formula of what begins with "="
