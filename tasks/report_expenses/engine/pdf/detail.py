@@ -81,7 +81,6 @@ def _list(make: Maker, title: str, rows: Rows, most: int, income: bool, check: C
     return {
         "kind": "detail",
         "title": title,
-        "new_page": not income,
         "heads": [
             *(say("Date"), say("Received from") if income else say("Paid to"), say("Category")),
             *(say("Paid with"), say("Original"), make.report.currency),

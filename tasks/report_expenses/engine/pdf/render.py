@@ -151,9 +151,9 @@ def _parts(make: Maker) -> list[Part]:
         summary.line,
         summary.months,
         summary.budgets,
-        summary.trip_map,
         tables.fuel,
         tables.mileage,
+        summary.trip_map,
         tables.currencies,
         tables.unconverted,
     )
