@@ -34,6 +34,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "finance", "description": "How the books are added up, and what they say."},
     {"name": "imports", "description": "Many expenses at once, from a CSV file."},
     {"name": "exports", "description": "The books as a CSV file."},
+    {"name": "reports", "description": "The books of a period or trip, as files that agree."},
     {"name": "routes", "description": "Road trips: submit the stops, get the plan."},
     {"name": "matrix", "description": "Driving times and distances between a few places."},
     {"name": "schedules", "description": "Requests that the clock submits, again and again."},

@@ -9,13 +9,14 @@ import sys
 import time
 
 from bench.queues import durable, minute
+from bench.reports import reports
 from bench.rig import rig
 from bench.sections import SECTIONS as FIRST
 from bench.sections import Figures
 from bench.waiting import estimates, flood
 from tests import stack
 
-SECTIONS = FIRST | {"g": estimates, "h": flood, "i": minute, "j": durable}
+SECTIONS = FIRST | {"g": estimates, "h": flood, "i": minute, "j": durable, "k": reports}
 
 
 def _show(figures: Figures, indent: str = "    ") -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -111,8 +112,10 @@ def _install_hook(session_class: type[Session], limits: Limits) -> None:
         assume = "" if role is None else f", set_config('role', '{role.value}', true)"
         if not session.info["durable"]:
             assume += ", set_config('synchronous_commit', 'off', true)"
+        snapshot = " ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+        mode = snapshot if session.info.get("snapshot") else ""
         connection.exec_driver_sql(
-            f"BEGIN; SELECT set_config('app.user_id', '{who}', true), {bounds}{assume}"
+            f"BEGIN{mode}; SELECT set_config('app.user_id', '{who}', true), {bounds}{assume}"
         )
 
 
@@ -150,7 +153,7 @@ class Database:
 
     @contextmanager
     def transaction(
-        self, owner_id: UUID | None = None, *, durable: bool = True
+        self, owner_id: UUID | None = None, *, durable: bool = True, snapshot: bool = False
     ) -> Iterator[Session]:
         """Commit at the end, or roll back on any error.
 
@@ -158,9 +161,12 @@ class Database:
             owner_id: whose rows may be seen and written (role `app`).
             durable: False lets the commit return before it is on disk; only for
                 writes that carry no number anybody hears of.
+            snapshot: every statement sees the rows of one moment, and none writes.
         """
         session = AppSession(self.engine, expire_on_commit=False)
-        session.info.update(owner_id=owner_id, assume=self._assume, durable=durable)
+        session.info.update(
+            owner_id=owner_id, assume=self._assume, durable=durable, snapshot=snapshot
+        )
         with session, session.begin():
             yield session
 
@@ -236,6 +242,21 @@ async def perform_async(session: AsyncSession, steps: Steps[T]) -> T:
     except StopIteration as done:
         decision: T = done.value
         return decision
+
+
+def copy_out(session: Session, wanted: Query, path: Path) -> int:
+    """Write what a query finds to a file as CSV, as Postgres makes it; nothing is held in memory.
+
+    Returns:
+        How many rows.
+    """
+    compiled = wanted.statement.compile(dialect=session.get_bind().dialect)  # type: ignore[attr-defined]
+    driver: Any = session.connection().connection.driver_connection
+    with path.open("wb") as file, driver.cursor() as cursor:
+        with cursor.copy(f"COPY ({compiled}) TO STDOUT (FORMAT csv)", wanted.values) as rows:
+            for block in rows:
+                file.write(block)
+        return int(cursor.rowcount)
 
 
 #: SQLSTATE classes and codes that say "the database is away or full", not "you are wrong".

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -47,6 +48,9 @@ class Kind(Generic[RequestT, ResultT]):
         improves: the job holds a usable result before its end, so that `finish` makes sense.
         schedulable: its owner may let the clock submit it with any valid request. Not for kinds
             that only our own code may submit.
+        dated: of a request that speaks of *the previous month*, as JSON values, the one that is
+            meant at a moment in a zone. A schedule asks it for the period that it makes up for,
+            however late that is.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Kind(Generic[RequestT, ResultT]):
     priority: Priority = Priority.INTERACTIVE
     improves: bool = False
     schedulable: bool = False
+    dated: Callable[[dict[str, Any], datetime, str], dict[str, Any]] | None = None
 
     def __post_init__(self) -> None:
         KINDS[self.name] = self

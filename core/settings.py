@@ -105,6 +105,12 @@ class Settings(BaseSettings):
     #: Wrong lines that a dry run names; it counts them all. Of suspects as many.
     import_errors_shown: int = Field(default=1_000, ge=1)
 
+    # Reports
+    #: A folder with more fonts for PDFs: Chinese, Japanese, Korean, coloured emoji.
+    report_fonts: Path | None = None
+    #: Entries that a PDF lists; of more it says how many it leaves out.
+    report_pdf_rows: int = Field(default=5_000, ge=0, le=10_000)
+
     # Webhooks
     #: Endpoints that one user may have.
     max_webhooks: int = Field(default=20, ge=1)

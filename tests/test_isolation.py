@@ -35,6 +35,7 @@ A_VEHICLE = "/api/v1/vehicles/{vehicle_id}"
 A_FILL = A_VEHICLE + "/fuel-fills/{fill_id}"
 A_DRIVE = A_VEHICLE + "/mileage/{entry_id}"
 A_STOP = A_TRIP + "/stops/{stop_id}"
+REPORT = {"period": {"from": "2026-01-01", "to": "2026-02-01"}}
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,7 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", "/api/v1/users/{user_id}"): owned(200, a_user_id),
     # jobs
     ("POST", "/api/v1/routes"): own_list(202, TRIP),
+    ("POST", "/api/v1/reports"): own_list(202, {"trip_id": None, "currency": "AUD", **REPORT}),
     ("GET", "/api/v1/matrix"): own_list(query="?points=-33.87,151.21;-33.28,149.1"),
     ("GET", "/api/v1/jobs"): own_list(),
     ("POST", "/api/v1/jobs:batch"): own_list(

@@ -124,7 +124,7 @@ def summarise(owner_id: UUID, wanted: Wanted) -> Steps[Summary]:
     today = yield from budgets.today(owner_id)
     if wanted.trip_id is not None:
         yield from trips.RECORDS.read(owner_id, wanted.trip_id)
-    first, end = yield from _period(owner_id, wanted, today)
+    first, end = yield from period_of(owner_id, wanted, today)
     values = {"owner": owner_id, "base": base, "trip": wanted.trip_id}
     spending = {**values, "category": wanted.category}
     earlier = max(first - (end - first), date(1970, 1, 1))
@@ -132,7 +132,7 @@ def summarise(owner_id: UUID, wanted: Wanted) -> Steps[Summary]:
     expenses = yield bind(_SUMS, first=first, before=end, **spending)
     expenses_then = yield bind(_SUMS, first=earlier, before=first, **spending)
     incomes = yield bind(_INCOMES, first=first, before=end, **values)
-    nights = yield from _nights(wanted.trip_id)
+    nights = yield from nights_of(wanted.trip_id)
     found, _ = yield from budgets.page(owner_id, limit=MOST_BUDGETS, offset=0)
     statuses = yield from budgets.statuses(owner_id, found, min(today, end - timedelta(days=1)))
     return Summary(
@@ -147,7 +147,8 @@ def summarise(owner_id: UUID, wanted: Wanted) -> Steps[Summary]:
     )
 
 
-def _period(owner_id: UUID, wanted: Wanted, today: date) -> Steps[tuple[date, date]]:
+def period_of(owner_id: UUID, wanted: Wanted, today: date) -> Steps[tuple[date, date]]:
+    """The days that are asked for: the first, and the first that is not included."""
     if wanted.first is not None and wanted.end is not None:
         return wanted.first, wanted.end
     if wanted.trip_id is not None:
@@ -157,7 +158,8 @@ def _period(owner_id: UUID, wanted: Wanted, today: date) -> Steps[tuple[date, da
     return budgets.month_of(today)
 
 
-def _nights(trip_id: UUID | None) -> Steps[int | None]:
+def nights_of(trip_id: UUID | None) -> Steps[int | None]:
+    """The nights of the stops of a trip of the caller's; None where it has none."""
     if trip_id is None:
         return None
     return int((yield bind(_NIGHTS, trip=trip_id)).scalar_one()) or None

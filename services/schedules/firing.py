@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -130,7 +130,7 @@ def _make(
 ) -> Steps[Fired]:
     assert decision.make is not None
     try:
-        new = _job_of(schedule, kinds, Priority(schedule.priority))
+        new = _job_of(schedule, kinds, Priority(schedule.priority), decision.make)
         job = yield from submit(owner_id, new, limits=limits)
     except (KindGone, TooManyJobs) as refused:
         error = job_error(refused.code, refused.detail, status=refused.status, retryable=True)
@@ -142,8 +142,13 @@ def _make(
     return Fired(job)
 
 
-def _job_of(schedule: ScheduleView, kinds: Kinds, priority: Priority | None) -> NewJob:
+def _job_of(
+    schedule: ScheduleView, kinds: Kinds, priority: Priority | None, at: datetime
+) -> NewJob:
     """The job of a schedule's next run.
+
+    Args:
+        at: the period that it is made for, which says what "the previous month" is.
 
     Raises:
         KindGone
@@ -152,7 +157,10 @@ def _job_of(schedule: ScheduleView, kinds: Kinds, priority: Priority | None) -> 
     if kind is None or not kind.schedulable:
         raise KindGone
     tags = [*schedule.tags, tag_of(schedule.id)]
-    return NewJob(kind, schedule.input, tags, priority=priority)
+    content = schedule.input
+    if kind.dated is not None:
+        content = kind.dated(content, at, schedule.zone)
+    return NewJob(kind, content, tags, priority=priority)
 
 
 def _record_skipped(
@@ -237,7 +245,7 @@ def run_now(
     """
     schedule = yield from views.read(owner_id, schedule_id)
     new = replace(
-        _job_of(schedule, kinds, priority),
+        _job_of(schedule, kinds, priority, datetime.now(UTC)),
         deadline_s=deadline_s,
         start_within_s=start_within_s,
         trace=trace,

@@ -19,6 +19,7 @@ from services.jobs.errors import KindGone
 from services.jobs.submit import Limits
 from services.schedules import edit, firing, views
 from services.schedules.errors import ScheduleNotFound
+from tasks.report_expenses.contract import REPORT_EXPENSES
 from tests.services.schedules.conftest import START, Desk
 from tests.stack import ROOT, UNMEASURED
 
@@ -356,3 +357,28 @@ class TestTheRecord:
             )
         desk.lab.as_engine(repair.prune())
         assert Counter(run.id == old for run in desk.runs(made)) == {False: 2}
+
+
+class TestARelativeRequest:
+    def test_is_of_the_month_before_its_own_period_however_late(self, desk: Desk) -> None:
+        """A month of downtime: each report is of its own month, once, in the schedule's zone."""
+        made = desk.make(
+            "0 6 1 * *",
+            kind=REPORT_EXPENSES.name,
+            input={"period": {"relative": "previous_month"}, "currency": "AUD"},
+            zone="Australia/Sydney",
+            catch_up="all",
+        )
+        desk.at("2026-07-03 00:00")
+        scheduler = desk.scheduler()
+        while scheduler.round():
+            pass
+        with desk.lab.stores.sql() as sql:
+            inputs = sql.execute(
+                "SELECT input -> 'period' FROM job_payloads WHERE job_id = ANY(%s) ORDER BY job_id",
+                (desk.jobs(made),),
+            ).fetchall()
+        assert [row[0] for row in inputs] == [
+            {"from": "2026-05-01", "to": "2026-06-01"},
+            {"from": "2026-06-01", "to": "2026-07-01"},
+        ]

@@ -1,0 +1,91 @@
+"""One report in a process of its own, as a worker makes it: `python -m bench.printing`.
+
+Reads the stores' environment; prints one line of JSON: seconds by format and in all, and the
+most memory that this process and its children held, in megabytes.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from bench.ledgers import PERIOD
+from core.database import Database, Role
+from core.ids import new_id
+from core.kind import Progress
+from core.settings import Settings
+from tasks.report_expenses.contract import ReportRequest
+from tasks.report_expenses.making import make_report
+
+
+class Watch:
+    """A `Run` that notes when its files were there, and keeps none."""
+
+    def __init__(self) -> None:
+        self.at = {"began": time.perf_counter()}
+        self.sizes: dict[str, int] = {}
+
+    def check(self) -> None:
+        pass
+
+    def report(self, progress: Progress) -> None:
+        self.at.setdefault(progress.stage, time.perf_counter())
+
+    def artifact(self, name: str, media_type: str, content: Path) -> UUID:
+        del media_type
+        self.sizes[name.rpartition(".")[2]] = content.stat().st_size
+        return new_id()
+
+
+def peak_mb() -> float:
+    """Of this process, and of the largest of its children, both at their worst."""
+    status = Path("/proc/self/status").read_text()
+    # not `ru_maxrss`, which begins with what the parent held when it forked
+    own = int(status.split("VmHWM:")[1].split()[0])
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return round((own + children) / 1024, 1)
+
+
+def main() -> None:
+    owner, *formats = sys.argv[1:]
+    database = Database(Settings(), Role.APP)
+    before = peak_mb()
+    # a first, empty one loads and connects whatever a worker has loaded long ago
+    asked: dict[str, Any] = {"period": PERIOD, "currency": "AUD", "formats": formats}
+    for who in (new_id(), UUID(owner)):
+        watch = Watch()
+        began, used = time.perf_counter(), time.process_time()
+        result = make_report(
+            ReportRequest.model_validate(asked),
+            watch,  # type: ignore[arg-type]
+            database=database,
+            owner_id=who,
+            job_id=new_id(),
+        )
+        taken, used = time.perf_counter() - began, time.process_time() - used
+        if who != UUID(owner):
+            idle = peak_mb()
+    database.dispose()
+    print(
+        json.dumps(
+            {
+                "s": round(taken, 3),
+                "cpu_s": round(used, 3),
+                "rows": result.rows,
+                "spent": result.totals.spent.amount,
+                "peak_mb": peak_mb(),
+                "idle_mb": idle,
+                "imported_mb": before,
+                "sizes": watch.sizes,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What a report reads of the books, all in one snapshot."""
