@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from core.csv_guard import guarded
 from tasks.report_expenses.engine.book import Report, Row
 
-#: With these a text begins that spreadsheets take for a formula (OWASP ASVS 5, 1.2.10), the
-#: full-width forms that some of them fold among them.
-_FORMULA = tuple("=+-@\t\r\n\0＝＋－＠")
 #: Lines between two looks at whether the job shall go on.
 PIECE = 1_000
 
@@ -20,14 +18,6 @@ HEADER = (
     *("payment_method", "tags", "place", "trip", "amount", "currency", "base_amount"),
     *("base_currency", "rate", "rate_date", "rate_source", "entry_amount", "counted_days", "days"),
 )
-
-
-def guarded(text: str) -> str:
-    """A text that no spreadsheet computes: an apostrophe stands before what looks like a formula.
-
-    For texts only: a negative amount is a number, and stays one.
-    """
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _verbatim(text: str) -> str:

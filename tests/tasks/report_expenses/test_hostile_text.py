@@ -9,7 +9,7 @@ import zipfile
 import openpyxl
 import pytest
 
-from tasks.report_expenses.engine.csv_format import guarded
+from core.csv_guard import guarded
 from tests.lab import Lab
 from tests.tasks.report_expenses.books import Books, Made
 
@@ -103,6 +103,6 @@ class TestHostileText:
     def test_that_begins_like_a_formula_gets_an_apostrophe(self, text: str) -> None:
         assert guarded(text) == f"'{text}"
 
-    @pytest.mark.parametrize("text", ["", "a=1", "'=1", "5 - 3"])
+    @pytest.mark.parametrize("text", ["", "a=1", "'1", "5 - 3"])
     def test_of_other_kinds_stays_as_it_is(self, text: str) -> None:
         assert guarded(text) == text
