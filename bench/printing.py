@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import resource
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -19,8 +20,11 @@ from core.database import Database, Role
 from core.ids import new_id
 from core.kind import Progress
 from core.settings import Settings
-from tasks.report_expenses.contract import ReportRequest
+from tasks.report_expenses.contract import ReportRequest, ReportResult
 from tasks.report_expenses.making import make_report
+
+#: Reports of which the median is told, where one takes less than a second.
+ROUNDS = 5
 
 
 class Watch:
@@ -55,10 +59,9 @@ def main() -> None:
     owner, *formats = sys.argv[1:]
     database = Database(Settings(), Role.APP)
     before = peak_mb()
-    # a first, empty one loads and connects whatever a worker has loaded long ago
     asked: dict[str, Any] = {"period": PERIOD, "currency": "AUD", "formats": formats}
-    for who in (new_id(), UUID(owner)):
-        watch = Watch()
+
+    def printed(who: UUID) -> tuple[float, float, ReportResult]:
         began, used = time.perf_counter(), time.process_time()
         result = make_report(
             ReportRequest.model_validate(asked),
@@ -67,15 +70,23 @@ def main() -> None:
             owner_id=who,
             job_id=new_id(),
         )
-        taken, used = time.perf_counter() - began, time.process_time() - used
-        if who != UUID(owner):
-            idle = peak_mb()
+        return time.perf_counter() - began, time.process_time() - used, result
+
+    # an empty one loads and connects whatever a worker has loaded long ago; a short one is
+    # made several times, as a worker that has been up for a while would
+    watch = Watch()
+    printed(new_id())
+    idle = peak_mb()
+    runs = [printed(UUID(owner))]
+    while runs[0][0] < 1 and len(runs) < ROUNDS:
+        runs.append(printed(UUID(owner)))
     database.dispose()
+    result = runs[0][2]
     print(
         json.dumps(
             {
-                "s": round(taken, 3),
-                "cpu_s": round(used, 3),
+                "s": round(statistics.median(run[0] for run in runs), 3),
+                "cpu_s": round(statistics.median(run[1] for run in runs), 3),
                 "rows": result.rows,
                 "spent": result.totals.spent.amount,
                 "peak_mb": peak_mb(),

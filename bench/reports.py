@@ -80,7 +80,7 @@ def _raw_xlsxwriter(sql: Any, owner: UUID, path: Path) -> None:
                 elif column in (6, 8, 9):
                     page.write_number(number, column, float(value or 0), money)
                 else:
-                    page.write_string(number, column, value)
+                    page.write_string(number, column, value or "")
 
 
 def _openpyxl(sql: Any, owner: UUID, path: Path) -> None:
