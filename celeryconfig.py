@@ -8,12 +8,18 @@ from core.settings import get_settings
 
 # ── Work ────────────────────────────────────────────────────────────────────────────────────
 # One line per kind of job. Named as strings, so that nothing here pulls an engine in.
-imports = ("tasks.plan_route.task", "tasks.deliver_webhook.task")
+imports = (
+    "tasks.plan_route.task",
+    "tasks.deliver_webhook.task",
+    "tasks.take_receipt.task",
+    "tasks.read_receipt.task",
+)
 
 # ── Queues, one per lane ────────────────────────────────────────────────────────────────────
 task_queues = (
-    # plan_route. Somebody watches a progress bar: seconds matter. CPU-bound, so prefork
-    # processes, one per core: `celery -A workers.app worker -Q compute --pool prefork`.
+    # plan_route, take_receipt, read_receipt. Somebody watches a progress bar: seconds matter.
+    # CPU-bound, so prefork processes, one per core:
+    # `celery -A workers.app worker -Q compute --pool prefork`.
     Queue("compute"),
     # Kinds that wait for other services (language models, voices, webhooks). Threads, many
     # per process: `celery -A workers.app worker -Q io --pool threads`.

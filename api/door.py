@@ -28,6 +28,10 @@ DEFAULT_BODY_LIMIT = MEGABYTE
 #: 500 stops with their own matrix, or many jobs; the second form carries the user's id in the path.
 BODY_LIMITS = (("POST", re.compile(r"/api/v1/(users/[^/]+/)?(routes|jobs:batch)"), 16 * MEGABYTE),)
 
+RECEIPTS = re.compile(r"/api/v1/(users/[^/]+/)?receipts")
+#: What a form says beside its file, at most. Bytes.
+FORM_ROOM = 64 * 1024
+
 #: What a page of another origin may read besides the body.
 EXPOSED_HEADERS = (
     "X-Request-ID",
@@ -82,7 +86,7 @@ class Door:
         self._requests = requests
         origins = settings.cors_origins
         cors = CORSMiddleware(
-            BodyLimit(app),
+            BodyLimit(app, settings.max_receipt_bytes + FORM_ROOM),
             allow_origins=origins,
             allow_methods=METHODS,
             allow_headers=ACCEPTED_HEADERS,
@@ -232,14 +236,20 @@ class _Answer:
 class BodyLimit:
     """Refuses a body that is too large, by what it declares and by what arrives."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, receipt: int) -> None:
+        """
+        Args:
+            receipt: largest upload of a receipt, bytes.
+        """
         self.app = app
+        self._receipt = receipt
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = body_limit(scope["method"], scope["path"])
+        uploads = scope["method"] == "POST" and RECEIPTS.fullmatch(scope["path"])
+        limit = self._receipt if uploads else body_limit(scope["method"], scope["path"])
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > limit:
             await _send_problem(send, scope, 413)

@@ -86,6 +86,11 @@ class Run(Protocol):
     """What an engine may ask of the job around it."""
 
     @property
+    def owner_id(self) -> UUID:
+        """Whose job it is."""
+        ...
+
+    @property
     def restored(self) -> dict[str, Any] | None:
         """The newest checkpoint of the attempts before this one, if there is any.
 

@@ -69,6 +69,10 @@ class ActiveRun:
         self._family = family
 
     @property
+    def owner_id(self) -> UUID:
+        return self.claimed.owner_id
+
+    @property
     def finish_requested(self) -> bool:
         return self._finish
 

@@ -12,15 +12,18 @@ from core.log import log
 from core.settings import Settings
 from services.artifacts import rows
 from services.artifacts.store import OWNERS, SHARDS, ArtifactStore, open_store
+from services.receipts import storing
 
 #: Period of a round. Seconds.
 ROUND_S = 60.0
 #: Shards that one round looks through: all of them have their turn in about an hour.
-SHARDS_A_ROUND = 4
+SHARDS_A_ROUND = 8
 #: Bytes are given so long to get their row, far longer than a run tries to write it.
 GRACE = timedelta(hours=1)
 #: Keys of one shard that one round deletes at most; the rest waits for the next.
 DELETES = 5000
+#: Receipts whose time is over that one round deletes at most.
+ENDINGS = 500
 
 
 class Sweeper:
@@ -30,6 +33,7 @@ class Sweeper:
         self, settings: Settings, stop: threading.Event, store: ArtifactStore | None = None
     ) -> None:
         self._stop = stop
+        self._keep_days = settings.keep_deleted_receipts_days
         self._store = store or open_store(settings)
         self._database = Database(settings, Role.ENGINE, pool_size=1)
         # several of these processes, or one that often restarts, should not all begin alike
@@ -53,8 +57,10 @@ class Sweeper:
                 log.warning("sweep_failed", error=repr(error))
 
     def round(self, shards: int = SHARDS_A_ROUND) -> None:
-        """Look through the next few shards."""
+        """End receipts whose time is over, and look through the next few shards."""
         began, deleted, changed = time.monotonic(), 0, 0
+        with self._database.transaction() as session:
+            perform(session, storing.end(keep_days=self._keep_days, batch=ENDINGS))
         ours = self._is_ours()
         for _ in range(shards):
             if self._stop.is_set():

@@ -154,12 +154,23 @@ def read(owner_id: UUID, artifact_id: UUID) -> Steps[ArtifactView]:
     return ArtifactView(**values)
 
 
-_OF_SHARD = text("SELECT location FROM artifacts WHERE location LIKE :shard || '/%'")
+#: The tables whose rows name bytes of the store; keys of receipts have shards of their own.
+_NAMING = ("artifacts", "receipt_files")
 
-_MARK = text("""
-UPDATE artifacts SET missing_at = CASE WHEN location = ANY(:missing) THEN now() END
+_OF_SHARD = text(
+    " UNION ALL ".join(
+        f"SELECT location FROM {table} WHERE location LIKE :shard || '/%'"  # noqa: S608
+        for table in _NAMING
+    )
+)
+
+_MARK = [
+    text(f"""
+UPDATE {table} SET missing_at = CASE WHEN location = ANY(:missing) THEN now() END
 WHERE location LIKE :shard || '/%' AND (missing_at IS NULL) = (location = ANY(:missing))
-""")
+""")  # noqa: S608
+    for table in _NAMING
+]
 
 
 _IDENTITY = text("""
@@ -186,5 +197,8 @@ def mark_missing(shard: str, missing: Sequence[str]) -> Steps[int]:
     Returns:
         Rows that changed.
     """
-    result = yield _MARK.bindparams(shard=shard, missing=list(missing))
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    changed = 0
+    for mark in _MARK:
+        result = yield mark.bindparams(shard=shard, missing=list(missing))
+        changed += int(result.rowcount)  # type: ignore[attr-defined]
+    return changed

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import obstore
 from obstore.exceptions import BaseError
@@ -20,12 +20,19 @@ from core.errors import AppError, StoreUnavailable
 from core.ids import public_id
 from core.settings import Settings
 
-#: Keys begin with two hexadecimal digits, so that all of them can be seen share by share.
-SHARDS = tuple(f"{number:02x}" for number in range(256))
+#: The share of the keys of what is kept beside artifacts: the files of receipts.
+RECEIPTS = "receipts"
+_DIGITS = tuple(f"{number:02x}" for number in range(256))
+#: Keys begin with two hexadecimal digits, so that all of them can be seen share by share; those
+#: of receipts behind a word of their own, where the sweep of a release that knows no receipts
+#: does not look.
+SHARDS = (*_DIGITS, *(f"{RECEIPTS}/{digits}" for digits in _DIGITS))
 #: A share beside them, with a mark of each database whose rows name keys of this store.
 OWNERS = "owners"
 #: Pieces in which bytes are read: small beside the memory of a process. Bytes.
 PIECE = 256 * 1024
+#: Bytes to be stored: themselves, or a file that holds them, open or by its path.
+Content = bytes | Path | IO[bytes]
 #: Keys that one request for a listing or a deletion names.
 BATCH = 1000
 
@@ -40,10 +47,15 @@ class ArtifactsAway(StoreUnavailable):
     """The store of artifacts is not reachable right now."""
 
 
-def new_key() -> str:
-    """A random key: nothing that a user or an engine says becomes part of a path."""
+def new_key(within: str | None = None) -> str:
+    """A random key: nothing that a user or an engine says becomes part of a path.
+
+    Args:
+        within: `RECEIPTS`; None: that of an artifact.
+    """
     name = public_id().hex
-    return f"{name[:2]}/{name}"
+    key = f"{name[:2]}/{name}"
+    return key if within is None else f"{within}/{key}"
 
 
 @dataclass(frozen=True)
@@ -57,8 +69,16 @@ class Stored:
 class ArtifactStore(Protocol):
     """Holds bytes by key. Every method may raise `ArtifactsAway`."""
 
-    def put(self, key: str, content: bytes | Path) -> None:
+    def put(self, key: str, content: Content) -> None:
         """Store bytes, whole or not at all; on return they outlive a crash."""
+        ...
+
+    def fetch(self, key: str, into: IO[bytes]) -> None:
+        """Write all bytes below a key to a file.
+
+        Raises:
+            ArtifactLost: there is nothing below the key.
+        """
         ...
 
     async def open(self, key: str, size: int, start: int, end: int) -> AsyncIterator[bytes]:
@@ -106,9 +126,14 @@ class ObjectStore:
     def _store(self) -> Any:
         return self._given
 
-    def put(self, key: str, content: bytes | Path) -> None:
+    def put(self, key: str, content: Content) -> None:
         with _reachable():
             obstore.put(self._store, key, content)
+
+    def fetch(self, key: str, into: IO[bytes]) -> None:
+        with _reachable():
+            for piece in obstore.get(self._store, key).stream(min_chunk_size=PIECE):
+                into.write(piece)
 
     async def open(self, key: str, size: int, start: int, end: int) -> AsyncIterator[bytes]:
         with _reachable():
@@ -151,12 +176,12 @@ class Folder(ObjectStore):
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         return LocalStore(self._root)
 
-    def put(self, key: str, content: bytes | Path) -> None:
+    def put(self, key: str, content: Content) -> None:
         super().put(key, content)
         with _reachable():
             # the row that names these bytes survives a power cut, and so must they
-            for path in (self._root / key, (self._root / key).parent, self._root):
-                _sync(path)
+            for path in (Path(key), *Path(key).parents):
+                _sync(self._root / path)
 
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
