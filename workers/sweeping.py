@@ -11,13 +11,13 @@ from core.database import Database, Role, perform
 from core.log import log
 from core.settings import Settings
 from services.artifacts import rows
-from services.artifacts.store import OWNERS, SHARDS, ArtifactStore, open_store
+from services.artifacts.store import OWNERS, SHARDS, ArtifactStore, open_store, places_of
 from services.receipts import storing
 
 #: Period of a round. Seconds.
 ROUND_S = 60.0
 #: Shards that one round looks through: all of them have their turn in about an hour.
-SHARDS_A_ROUND = 8
+SHARDS_A_ROUND = 4
 #: Bytes are given so long to get their row, far longer than a run tries to write it.
 GRACE = timedelta(hours=1)
 #: Keys of one shard that one round deletes at most; the rest waits for the next.
@@ -91,13 +91,14 @@ class Sweeper:
         with self._database.transaction() as session:
             named = perform(session, rows.of_shard(shard))
         found, orphans = set(), []
-        for stored in self._store.list(shard):
+        for stored in (each for place in places_of(shard) for each in self._store.list(place)):
             found.add(stored.key)
             if stored.key not in named and stored.modified_at < before:
                 orphans.append(stored.key)
         orphans = orphans[:DELETES] if may_delete else []
         self._store.delete(orphans)
-        self._store.drop_partial(shard, before)
+        for place in places_of(shard):
+            self._store.drop_partial(place, before)
         with self._database.transaction() as session:
             marked = perform(session, rows.mark_missing(shard, sorted(named - found)))
         if named - found:

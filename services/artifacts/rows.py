@@ -16,7 +16,7 @@ from core.database import Steps
 from core.errors import AppError, NotFound
 from core.ids import public_id
 from services.artifacts.names import check_media_type, clean_name
-from services.artifacts.store import new_key
+from services.artifacts.store import new_key, places_of
 
 #: Where clients find artifacts: the address is part of what the log of a job says.
 ADDRESS = "/api/v1/artifacts/"
@@ -154,23 +154,23 @@ def read(owner_id: UUID, artifact_id: UUID) -> Steps[ArtifactView]:
     return ArtifactView(**values)
 
 
-#: The tables whose rows name bytes of the store; keys of receipts have shards of their own.
-_NAMING = ("artifacts", "receipt_files")
+_OF_SHARD = text("""
+SELECT location FROM artifacts WHERE location LIKE :artifacts || '/%'
+UNION ALL SELECT location FROM receipt_files WHERE location LIKE :receipts || '/%'
+""")
 
-_OF_SHARD = text(
-    " UNION ALL ".join(
-        f"SELECT location FROM {table} WHERE location LIKE :shard || '/%'"  # noqa: S608
-        for table in _NAMING
-    )
+_MARK = text("""
+WITH receipt AS (
+    UPDATE receipt_files SET missing_at = CASE WHEN location = ANY(:missing) THEN now() END
+    WHERE location LIKE :receipts || '/%' AND (missing_at IS NULL) = (location = ANY(:missing))
+    RETURNING 1
+), artifact AS (
+    UPDATE artifacts SET missing_at = CASE WHEN location = ANY(:missing) THEN now() END
+    WHERE location LIKE :artifacts || '/%' AND (missing_at IS NULL) = (location = ANY(:missing))
+    RETURNING 1
 )
-
-_MARK = [
-    text(f"""
-UPDATE {table} SET missing_at = CASE WHEN location = ANY(:missing) THEN now() END
-WHERE location LIKE :shard || '/%' AND (missing_at IS NULL) = (location = ANY(:missing))
-""")  # noqa: S608
-    for table in _NAMING
-]
+SELECT (SELECT count(*) FROM receipt) + (SELECT count(*) FROM artifact)
+""")
 
 
 _IDENTITY = text("""
@@ -186,7 +186,9 @@ def database_identity() -> Steps[str]:
 
 def of_shard(shard: str) -> Steps[set[str]]:
     """Keys of a shard that rows name, as role `engine`."""
-    return set((yield _OF_SHARD.bindparams(shard=shard)).scalars().all())
+    artifacts, receipts = places_of(shard)
+    found = yield _OF_SHARD.bindparams(artifacts=artifacts, receipts=receipts)
+    return set(found.scalars().all())
 
 
 def mark_missing(shard: str, missing: Sequence[str]) -> Steps[int]:
@@ -197,8 +199,6 @@ def mark_missing(shard: str, missing: Sequence[str]) -> Steps[int]:
     Returns:
         Rows that changed.
     """
-    changed = 0
-    for mark in _MARK:
-        result = yield mark.bindparams(shard=shard, missing=list(missing))
-        changed += int(result.rowcount)  # type: ignore[attr-defined]
-    return changed
+    artifacts, receipts = places_of(shard)
+    given = {"artifacts": artifacts, "receipts": receipts, "missing": list(missing)}
+    return int((yield _MARK.bindparams(**given)).scalar_one())

@@ -20,13 +20,11 @@ from core.errors import AppError, StoreUnavailable
 from core.ids import public_id
 from core.settings import Settings
 
-#: The share of the keys of what is kept beside artifacts: the files of receipts.
-RECEIPTS = "receipts"
-_DIGITS = tuple(f"{number:02x}" for number in range(256))
-#: Keys begin with two hexadecimal digits, so that all of them can be seen share by share; those
-#: of receipts behind a word of their own, where the sweep of a release that knows no receipts
+#: Keys begin with two hexadecimal digits, so that all of them can be seen share by share.
+SHARDS = tuple(f"{number:02x}" for number in range(256))
+#: Those of receipts do so behind this word, where the sweep of a release that knows no receipts
 #: does not look.
-SHARDS = (*_DIGITS, *(f"{RECEIPTS}/{digits}" for digits in _DIGITS))
+RECEIPTS = "receipts"
 #: A share beside them, with a mark of each database whose rows name keys of this store.
 OWNERS = "owners"
 #: Pieces in which bytes are read: small beside the memory of a process. Bytes.
@@ -56,6 +54,11 @@ def new_key(within: str | None = None) -> str:
     name = public_id().hex
     key = f"{name[:2]}/{name}"
     return key if within is None else f"{within}/{key}"
+
+
+def places_of(shard: str) -> tuple[str, ...]:
+    """Where the keys of a shard are listed: those of artifacts, and those of receipts."""
+    return shard, f"{RECEIPTS}/{shard}"
 
 
 @dataclass(frozen=True)
