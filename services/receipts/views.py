@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Table, select
 
 from core.database import Steps
 from models.base import metadata
-from models.job import TERMINAL
+from models.job import TERMINAL, Status
 from models.receipt import Receipt, ReceiptFile
 from services.jobs import views as jobs
 from services.jobs.views import JobView
@@ -22,6 +22,10 @@ from services.records import Record, Records
 
 RECEIPTS: Table = metadata.tables[str(Receipt.__tablename__)]
 FILES: Table = metadata.tables[str(ReceiptFile.__tablename__)]
+
+
+#: How a job ends that has taken nothing. Receipt and job are read one after the other.
+FAILED = TERMINAL - {Status.SUCCEEDED}
 
 
 class State(StrEnum):
@@ -84,8 +88,10 @@ class Shown:
     def state(self) -> State:
         if self.receipt.taken_at is not None:
             return State.READY
-        underway = self.job is not None and self.job.status not in TERMINAL
-        return State.PROCESSING if underway else State.FAILED
+        # a job that has succeeded took it after the receipt was read: it is ready when read again
+        if self.job is None or self.job.status in FAILED:
+            return State.FAILED
+        return State.PROCESSING
 
 
 def completed(receipts: Sequence[ReceiptView]) -> Steps[list[Shown]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import random
 from io import BytesIO
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx2
 import pypdfium2
@@ -14,7 +15,8 @@ from PIL import Image
 
 from api.schemas.receipts import ReceiptMade, ReceiptNew, ReceiptRead
 from core.ids import new_id
-from services.receipts.views import ReceiptView
+from models.job import Status
+from services.receipts.views import ReceiptView, Shown, State
 from tests import receipts
 from tests.api.conftest import MakeApp, Running
 from tests.conftest import User
@@ -215,6 +217,26 @@ class TestReading:
             f"{RECEIPTS}/{failed['id']}/read", json={"country": "Mars", "planet": 4}
         )
         assert fields(wrong) == {"country", "planet"}
+
+
+class TestTheState:
+    @pytest.mark.parametrize(
+        ("status", "state"),
+        [
+            (Status.QUEUED, State.PROCESSING),
+            (Status.RUNNING, State.PROCESSING),
+            # it was taken between the look at the receipt and that at its job
+            (Status.SUCCEEDED, State.PROCESSING),
+            (Status.FAILED, State.FAILED),
+            (Status.CANCELLED, State.FAILED),
+            (Status.EXPIRED, State.FAILED),
+            (None, State.FAILED),
+        ],
+    )
+    def test_of_what_is_not_taken_is_by_its_job(self, status: Status | None, state: State) -> None:
+        receipt, job = SimpleNamespace(taken_at=None), SimpleNamespace(status=status)
+        shown = Shown(cast(Any, receipt), cast(Any, job if status else None))
+        assert shown.state is state
 
 
 class TestWhatIsSent:
