@@ -13,13 +13,16 @@ imports = (
     "tasks.import_expenses.task",
     "tasks.export_books.task",
     "tasks.report_expenses.task",
+    "tasks.take_receipt.task",
+    "tasks.read_receipt.task",
     "tasks.deliver_webhook.task",
 )
 
 # ── Queues, one per lane ────────────────────────────────────────────────────────────────────
 task_queues = (
-    # plan_route and report_expenses; behind them import_expenses and export_books. Somebody
-    # watches a progress bar: seconds matter. CPU-bound, so prefork processes, one per core:
+    # plan_route, report_expenses, take_receipt and read_receipt; behind them import_expenses and
+    # export_books. Somebody watches a progress bar: seconds matter. CPU-bound, so prefork
+    # processes, one per core:
     # `celery -A workers.app worker -Q compute --pool prefork`.
     Queue("compute"),
     # Kinds that wait for other services (language models, voices, webhooks). Threads, many

@@ -129,19 +129,26 @@ class Acceptance:
         owner_id, databases = self.user.id, self.process.databases
         async with databases.app.transaction(owner_id) as session:
             submitted = await perform_async(session, steps)
-        if not submitted.replayed:
-            await self._publish([submitted])
-        self.room.feed.mark([owner_id])
-        view, headers = submitted.view, dict[str, str]()
-        if submitted.replayed:
-            headers["Idempotent-Replayed"] = "true"
-        if self.terms.wait_s:
-            headers |= await self._wait([submitted.job_id], self.terms.wait_s)
-            view = None
+        headers = await self.follow(submitted)
+        view = None if self.terms.wait_s else submitted.view
         if view is None:
             async with databases.app.transaction(owner_id) as session:
                 view = await perform_async(session, views.read(owner_id, submitted.job_id))
         return job_answer(self.room, view, status=202, headers=headers)
+
+    async def follow(self, submitted: Submitted) -> dict[str, str]:
+        """What follows the commit of a job: publish it, and wait for its end if asked to.
+
+        Returns:
+            The headers that say what was done.
+        """
+        if not submitted.replayed:
+            await self._publish([submitted])
+        self.room.feed.mark([self.user.id])
+        headers = {"Idempotent-Replayed": "true"} if submitted.replayed else {}
+        if self.terms.wait_s:
+            headers |= await self._wait([submitted.job_id], self.terms.wait_s)
+        return headers
 
     async def accept_batch(
         self,

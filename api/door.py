@@ -28,9 +28,12 @@ DEFAULT_BODY_LIMIT = MEGABYTE
 #: 500 stops with their own matrix, or many jobs; the second form carries the user's id in the path.
 BODY_LIMITS = (("POST", re.compile(r"/api/v1/(users/[^/]+/)?(routes|jobs:batch)"), 16 * MEGABYTE),)
 
-#: Where a file is uploaded; what is no file has the usual limit there too.
-IMPORTS = re.compile(r"/api/v1/(users/[^/]+/)?imports")
-#: What a form has around its file: boundaries, headers, other fields.
+#: Where a file is uploaded, and the setting that bounds it. JSON has the usual limit there too.
+UPLOADS = (
+    (re.compile(r"/api/v1/(users/[^/]+/)?imports"), "import_max_bytes"),
+    (re.compile(r"/api/v1/(users/[^/]+/)?receipts"), "max_receipt_bytes"),
+)
+#: What a form has around its file: boundaries, headers, other fields. Bytes.
 FORM = 100_000
 
 #: What a page of another origin may read besides the body.
@@ -87,7 +90,7 @@ class Door:
         self._requests = requests
         origins = settings.cors_origins
         cors = CORSMiddleware(
-            BodyLimit(app, settings.import_max_bytes),
+            BodyLimit(app, settings),
             allow_origins=origins,
             allow_methods=METHODS,
             allow_headers=ACCEPTED_HEADERS,
@@ -237,14 +240,16 @@ class _Answer:
 class BodyLimit:
     """Refuses a body that is too large, by what it declares and by what arrives."""
 
-    def __init__(self, app: ASGIApp, import_max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self._import_max_bytes = import_max_bytes
+        self._uploads = [(path, int(getattr(settings, name))) for path, name in UPLOADS]
 
     def _limit(self, scope: Scope, media_type: str) -> int:
         method, path = scope["method"], scope["path"]
-        if method == "POST" and IMPORTS.fullmatch(path) and "json" not in media_type:
-            return self._import_max_bytes + FORM
+        if method == "POST" and "json" not in media_type:
+            for pattern, most in self._uploads:
+                if pattern.fullmatch(path):
+                    return most + FORM
         return body_limit(method, path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

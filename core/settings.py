@@ -67,6 +67,17 @@ class Settings(BaseSettings):
     #: How long an SSE client may leave its socket unread before the stream is cut.
     stream_write_timeout_s: float = Field(default=20.0, gt=0)
 
+    # Receipts
+    #: Largest file that is taken, bytes.
+    max_receipt_bytes: int = Field(default=15_000_000, ge=1)
+    #: Pages of a PDF.
+    max_receipt_pages: int = Field(default=20, ge=1)
+    #: Receipts that one user may have, and the bytes of all their files.
+    max_receipts: int = Field(default=10_000, ge=1)
+    max_receipts_bytes: int = Field(default=5_000_000_000, ge=1)
+    #: A deleted receipt can be restored for so long; then its bytes go too.
+    keep_deleted_receipts_days: float = Field(default=30.0, ge=0)
+
     # Operators
     #: What Prometheus sends as a bearer token for `/metrics`; without it only admins read them.
     metrics_token: SecretStr | None = None

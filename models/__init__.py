@@ -1,6 +1,17 @@
 """The tables, gathered for migrations."""
 
-from models import book, job, operator, road, schedule, trip, user, vehicle, webhook
+from models import (
+    book,
+    job,
+    operator,
+    receipt,
+    road,
+    schedule,
+    trip,
+    user,
+    vehicle,
+    webhook,
+)
 from models.base import metadata
 
 __all__ = [
@@ -8,6 +19,7 @@ __all__ = [
     "job",
     "metadata",
     "operator",
+    "receipt",
     "road",
     "schedule",
     "trip",

@@ -43,6 +43,7 @@ class Expense(SQLModel, table=True):
 
     __tablename__ = "expenses"
     __table_args__ = (
+        UniqueConstraint("id", "owner_id", name="uq_expenses_id_owner_id"),
         # no ON DELETE: money does not vanish with a trip, only with its owner
         ForeignKeyConstraint(
             ["trip_id", "owner_id"],

@@ -21,6 +21,7 @@ from core.ids import new_id
 from services.tokens import KeyRing
 from tests.artifacts import make_artifact
 from tests.conftest import User
+from tests.receipts import PHOTO, take_here
 from tests.stack import Stores
 from tests.trips import Trips, stop
 from tests.vehicles import Vehicles, a_drive, a_fill
@@ -201,6 +202,23 @@ async def a_budget(owner: User) -> dict[str, str]:
     return {"budget_id": answer.json()["data"]["id"]}
 
 
+RECEIPTS = "/api/v1/receipts"
+A_RECEIPT = RECEIPTS + "/{receipt_id}"
+
+
+async def a_receipt(owner: User) -> dict[str, str]:
+    """One that is ready."""
+    answer = await owner.http.post(RECEIPTS, content=PHOTO)
+    assert answer.status_code == 201, answer.text
+    receipt_id = answer.json()["data"]["id"]
+    await asyncio.to_thread(take_here, UUID(owner.id), UUID(receipt_id))
+    return {"receipt_id": receipt_id}
+
+
+async def a_page(owner: User) -> dict[str, str]:
+    return {**await a_receipt(owner), "number": "1"}
+
+
 UNKNOWN = {"email": "nobody@example.com", "password": "wrong password"}
 
 ROUTES: dict[tuple[str, str], Row] = {
@@ -311,6 +329,17 @@ ROUTES: dict[tuple[str, str], Row] = {
     # whose file it is, says tests/api/test_imports.py
     ("POST", "/api/v1/imports"): own_list(422, {}),
     ("POST", "/api/v1/exports"): own_list(202, {}),
+    # receipts
+    ("POST", RECEIPTS): own_list(201, PHOTO),
+    ("GET", RECEIPTS): own_list(),
+    ("GET", A_RECEIPT): owned(200, a_receipt),
+    ("PATCH", A_RECEIPT): owned(200, a_receipt, {"name": "Diesel"}),
+    ("DELETE", A_RECEIPT): owned(204, a_receipt),
+    ("POST", f"{A_RECEIPT}/restore"): owned(200, a_receipt),
+    ("POST", f"{A_RECEIPT}/read"): owned(202, a_receipt),
+    ("GET", f"{A_RECEIPT}/file"): owned(200, a_receipt),
+    ("GET", f"{A_RECEIPT}/thumbnail"): owned(200, a_receipt),
+    ("GET", f"{A_RECEIPT}/pages/{{number}}"): owned(200, a_page),
     # webhooks
     ("POST", "/api/v1/webhooks"): own_list(201, WEBHOOK),
     ("GET", "/api/v1/webhooks"): own_list(),
@@ -375,7 +404,8 @@ class TestEveryRoute:
         assert row.prepare is not None
         made = await row.prepare(callers.owner)
         _, foreign = await callers.call("stranger", verb, path.format(**made), row.body)
-        absent_ids = {name: str(new_id()) for name in made}
+        absent_ids = {name: str(new_id()) for name in made if name != "number"}
+        absent_ids = {**made, **absent_ids}
         _, absent = await callers.call("stranger", verb, path.format(**absent_ids), row.body)
         assert foreign == absent
 
@@ -415,8 +445,9 @@ class Callers:
         """Status and, of an error, the body without its request id."""
         token = self._tokens[name]
         headers = {"authorization": f"Bearer {token}"} if token else {}
+        sent = {"content": body} if isinstance(body, bytes) else {"json": body}
         # a stream is not read to its end
-        async with self.http.stream(verb, path, json=body, headers=headers) as answer:
+        async with self.http.stream(verb, path, headers=headers, **sent) as answer:
             problem = None
             if answer.status_code >= 400:
                 await answer.aread()

@@ -11,7 +11,8 @@ from core.database import Database, Role, perform
 from core.log import log
 from core.settings import Settings
 from services.artifacts import rows
-from services.artifacts.store import OWNERS, SHARDS, ArtifactStore, open_store
+from services.artifacts.store import OWNERS, SHARDS, ArtifactStore, open_store, places_of
+from services.receipts import storing
 
 #: Period of a round. Seconds.
 ROUND_S = 60.0
@@ -21,6 +22,8 @@ SHARDS_A_ROUND = 4
 GRACE = timedelta(hours=1)
 #: Keys of one shard that one round deletes at most; the rest waits for the next.
 DELETES = 5000
+#: Receipts whose time is over that one round deletes at most.
+ENDINGS = 500
 
 
 class Sweeper:
@@ -30,6 +33,7 @@ class Sweeper:
         self, settings: Settings, stop: threading.Event, store: ArtifactStore | None = None
     ) -> None:
         self._stop = stop
+        self._keep_days = settings.keep_deleted_receipts_days
         self._store = store or open_store(settings)
         self._database = Database(settings, Role.ENGINE, pool_size=1)
         # several of these processes, or one that often restarts, should not all begin alike
@@ -53,8 +57,10 @@ class Sweeper:
                 log.warning("sweep_failed", error=repr(error))
 
     def round(self, shards: int = SHARDS_A_ROUND) -> None:
-        """Look through the next few shards."""
+        """End receipts whose time is over, and look through the next few shards."""
         began, deleted, changed = time.monotonic(), 0, 0
+        with self._database.transaction() as session:
+            perform(session, storing.end(keep_days=self._keep_days, batch=ENDINGS))
         ours = self._is_ours()
         for _ in range(shards):
             if self._stop.is_set():
@@ -85,13 +91,14 @@ class Sweeper:
         with self._database.transaction() as session:
             named = perform(session, rows.of_shard(shard))
         found, orphans = set(), []
-        for stored in self._store.list(shard):
+        for stored in (each for place in places_of(shard) for each in self._store.list(place)):
             found.add(stored.key)
             if stored.key not in named and stored.modified_at < before:
                 orphans.append(stored.key)
         orphans = orphans[:DELETES] if may_delete else []
         self._store.delete(orphans)
-        self._store.drop_partial(shard, before)
+        for place in places_of(shard):
+            self._store.drop_partial(place, before)
         with self._database.transaction() as session:
             marked = perform(session, rows.mark_missing(shard, sorted(named - found)))
         if named - found:

@@ -16,7 +16,7 @@ from core.database import Steps
 from core.errors import AppError, NotFound
 from core.ids import public_id
 from services.artifacts.names import check_media_type, clean_name
-from services.artifacts.store import new_key
+from services.artifacts.store import new_key, places_of
 
 #: Where clients find artifacts: the address is part of what the log of a job says.
 ADDRESS = "/api/v1/artifacts/"
@@ -187,11 +187,22 @@ def read(owner_id: UUID, artifact_id: UUID) -> Steps[ArtifactView]:
     return ArtifactView(**values)
 
 
-_OF_SHARD = text("SELECT location FROM artifacts WHERE location LIKE :shard || '/%'")
+_OF_SHARD = text("""
+SELECT location FROM artifacts WHERE location LIKE :artifacts || '/%'
+UNION ALL SELECT location FROM receipt_files WHERE location LIKE :receipts || '/%'
+""")
 
 _MARK = text("""
-UPDATE artifacts SET missing_at = CASE WHEN location = ANY(:missing) THEN now() END
-WHERE location LIKE :shard || '/%' AND (missing_at IS NULL) = (location = ANY(:missing))
+WITH receipt AS (
+    UPDATE receipt_files SET missing_at = CASE WHEN location = ANY(:missing) THEN now() END
+    WHERE location LIKE :receipts || '/%' AND (missing_at IS NULL) = (location = ANY(:missing))
+    RETURNING 1
+), artifact AS (
+    UPDATE artifacts SET missing_at = CASE WHEN location = ANY(:missing) THEN now() END
+    WHERE location LIKE :artifacts || '/%' AND (missing_at IS NULL) = (location = ANY(:missing))
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM receipt) + (SELECT count(*) FROM artifact)
 """)
 
 
@@ -208,7 +219,9 @@ def database_identity() -> Steps[str]:
 
 def of_shard(shard: str) -> Steps[set[str]]:
     """Keys of a shard that rows name, as role `engine`."""
-    return set((yield _OF_SHARD.bindparams(shard=shard)).scalars().all())
+    artifacts, receipts = places_of(shard)
+    found = yield _OF_SHARD.bindparams(artifacts=artifacts, receipts=receipts)
+    return set(found.scalars().all())
 
 
 def mark_missing(shard: str, missing: Sequence[str]) -> Steps[int]:
@@ -219,5 +232,6 @@ def mark_missing(shard: str, missing: Sequence[str]) -> Steps[int]:
     Returns:
         Rows that changed.
     """
-    result = yield _MARK.bindparams(shard=shard, missing=list(missing))
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    artifacts, receipts = places_of(shard)
+    given = {"artifacts": artifacts, "receipts": receipts, "missing": list(missing)}
+    return int((yield _MARK.bindparams(**given)).scalar_one())

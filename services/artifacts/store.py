@@ -22,10 +22,15 @@ from core.settings import Settings
 
 #: Keys begin with two hexadecimal digits, so that all of them can be seen share by share.
 SHARDS = tuple(f"{number:02x}" for number in range(256))
+#: Those of receipts do so behind this word, where the sweep of a release that knows no receipts
+#: does not look.
+RECEIPTS = "receipts"
 #: A share beside them, with a mark of each database whose rows name keys of this store.
 OWNERS = "owners"
 #: Pieces in which bytes are read: small beside the memory of a process. Bytes.
 PIECE = 256 * 1024
+#: Bytes to be stored: themselves, or a file that holds them, open or by its path.
+Content = bytes | Path | IO[bytes]
 #: Keys that one request for a listing or a deletion names.
 BATCH = 1000
 
@@ -40,10 +45,20 @@ class ArtifactsAway(StoreUnavailable):
     """The store of artifacts is not reachable right now."""
 
 
-def new_key() -> str:
-    """A random key: nothing that a user or an engine says becomes part of a path."""
+def new_key(within: str | None = None) -> str:
+    """A random key: nothing that a user or an engine says becomes part of a path.
+
+    Args:
+        within: `RECEIPTS`; None: that of an artifact.
+    """
     name = public_id().hex
-    return f"{name[:2]}/{name}"
+    key = f"{name[:2]}/{name}"
+    return key if within is None else f"{within}/{key}"
+
+
+def places_of(shard: str) -> tuple[str, ...]:
+    """Where the keys of a shard are listed: those of artifacts, and those of receipts."""
+    return shard, f"{RECEIPTS}/{shard}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +72,7 @@ class Stored:
 class ArtifactStore(Protocol):
     """Holds bytes by key. Every method may raise `ArtifactsAway`."""
 
-    def put(self, key: str, content: bytes | Path) -> None:
+    def put(self, key: str, content: Content) -> None:
         """Store bytes, whole or not at all; on return they outlive a crash."""
         ...
 
@@ -114,7 +129,7 @@ class ObjectStore:
     def _store(self) -> Any:
         return self._given
 
-    def put(self, key: str, content: bytes | Path) -> None:
+    def put(self, key: str, content: Content) -> None:
         with _reachable():
             obstore.put(self._store, key, content)
 
@@ -164,12 +179,12 @@ class Folder(ObjectStore):
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         return LocalStore(self._root)
 
-    def put(self, key: str, content: bytes | Path) -> None:
+    def put(self, key: str, content: Content) -> None:
         super().put(key, content)
         with _reachable():
             # the row that names these bytes survives a power cut, and so must they
-            for path in (self._root / key, (self._root / key).parent, self._root):
-                _sync(path)
+            for path in (Path(key), *Path(key).parents):
+                _sync(self._root / path)
 
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:

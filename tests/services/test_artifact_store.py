@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 from obstore.store import MemoryStore
@@ -16,6 +17,7 @@ from core.settings import Settings
 from services.artifacts.store import (
     BATCH,
     PIECE,
+    RECEIPTS,
     ArtifactLost,
     ArtifactsAway,
     ArtifactStore,
@@ -73,6 +75,19 @@ class TestEveryStore:
         path.write_bytes(content)
         store.put(key, path)
         assert await read(store, key, len(content), 0, len(content)) == content
+
+    def test_takes_an_open_file_and_fetches_into_one(self, store: ArtifactStore) -> None:
+        content, key = os.urandom(6 * 1024 * 1024 + 7), new_key(RECEIPTS)
+        with TemporaryFile() as given, TemporaryFile() as got:
+            given.write(content)
+            given.seek(0)
+            store.put(key, given)
+            store.fetch(key, got)
+            got.seek(0)
+            assert got.read() == content
+            with pytest.raises(ArtifactLost):
+                store.fetch(new_key(RECEIPTS), got)
+        assert [each.key for each in store.list(key.rpartition("/")[0])] == [key]
 
     async def test_says_what_is_gone_or_not_whole(self, store: ArtifactStore) -> None:
         key = new_key()

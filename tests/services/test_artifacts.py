@@ -16,7 +16,7 @@ from core.kind import JobFailed
 from models.job import Status
 from services.artifacts import rows
 from services.artifacts.rows import ArtifactExpired, ArtifactNotFound, NewArtifact
-from services.artifacts.store import ArtifactsAway, ObjectStore
+from services.artifacts.store import ArtifactsAway, Content, ObjectStore
 from services.jobs import repair, settle, views
 from services.jobs.claim import Claimed
 from services.jobs.errors import job_error
@@ -139,7 +139,7 @@ class TestAdding:
 
     def test_with_the_store_away_is_tried_again_later(self, lab: Lab, owner: UUID) -> None:
         class Away(ObjectStore):
-            def put(self, key: str, content: bytes | Path) -> None:
+            def put(self, key: str, content: Content) -> None:
                 raise ArtifactsAway
 
         claimed = taken(lab, owner)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from core.children import ChildOutcome
-from core.ids import public_id
+from core.ids import new_id, public_id
 from core.kind import Progress, RunStopped
 from services.roads import GreatCircle
 from tasks.plan_route.contract import RoutePlan, RouteRequest
@@ -32,6 +32,7 @@ class FakeRun:
         finish_after_s: float | None = None,
         restored: dict[str, Any] | None = None,
     ):
+        self.owner_id = new_id()
         self.restored = restored
         self.owner_id = UUID(int=0)
         self.checkpoints: list[dict[str, Any]] = []

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import pypdfium2  # type: ignore[import-untyped]
+import pypdfium2
 
 #: Spaces that hold numbers together, and breaks that only end a line of the page.
 _SPACES = re.compile("[\\s\u00a0\u2009\u202f\ufffe]+")

@@ -1,0 +1,1 @@
+"""Receipts: kept as pictures that tell nothing but what is on them, and tied to expenses."""

@@ -1,0 +1,1 @@
+"""From pictures of print to what a receipt seems to say."""
