@@ -21,6 +21,9 @@ _VENDOR, _DESCRIPTION = 80, 120
 #: A list with fewer entries a month than this is one table: a head and a sum for each of them
 #: would be more than the entries.
 _SPARSE = 3
+#: After so many rows the next month begins a page, as a year does: some four pages. What page
+#: breaks part, typst sets in two threads.
+_ROWS_TOGETHER = 200
 #: After so many rows the job is asked whether it should go on.
 _CHECK_EVERY = 500
 
@@ -71,13 +74,14 @@ def _list(make: Maker, title: str, rows: Rows, most: int, income: bool, check: C
     shown = _by_month(make, rows, most, figures.day if sparse else figures.day_month, check)
     if sparse:
         together = [row for group in shown.values() for row in group]
-        months = [{"title": "", "label": "", "total": "", "rows": together}]
+        months = [{"title": "", "label": "", "total": "", "rows": together, "new_page": False}]
     else:
         months = [
             _month(make, each, shown.get(each.month, []), income)
             for each in make.report.months
             if each.month in shown or (each.income if income else each.spent)
         ]
+        _begin_pages(months)
     return {
         "kind": "detail",
         "title": title,
@@ -106,6 +110,13 @@ def _omitted(make: Maker, left: int, all_of_them: int) -> str:
         n=n,
         of=of,
     )
+
+
+def _begin_pages(months: list[Part]) -> None:
+    together = 0
+    for month in months:
+        month["new_page"] = month["new_page"] or together >= _ROWS_TOGETHER
+        together = len(month["rows"]) + (0 if month["new_page"] else together)
 
 
 def _by_month(
@@ -179,6 +190,7 @@ def _month(make: Maker, month: MonthTotal, rows: list[list[Any]], income: bool) 
         "label": make.words.say("Total of {month}", month=make.figures.month_within(month.month)),
         "total": make.figures.money(total),
         "rows": rows,
+        "new_page": month.month.month == 1,
     }
 
 

@@ -18,7 +18,7 @@ from tasks.report_expenses.engine.pdf.summary import Maker, Part, counts_miles
 from tasks.report_expenses.engine.pdf.texts import clean, plain
 from tasks.report_expenses.engine.pdf.words import Words
 
-#: Rows of the list where nobody says otherwise, and never more: 90 MB of memory per thousand.
+#: Rows of the list where nobody says otherwise, and never more: 80 MB of memory per thousand.
 MAX_ROWS, MOST_ROWS = 5_000, 10_000
 #: What stands on top of every page beside the title.
 BRAND = "Wheels & Wins"
