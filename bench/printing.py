@@ -20,6 +20,7 @@ from core.database import Database, Role
 from core.ids import new_id
 from core.kind import Progress
 from core.settings import Settings
+from services.artifacts.store import open_store
 from tasks.report_expenses.contract import ReportRequest, ReportResult
 from tasks.report_expenses.making import make_report
 
@@ -67,6 +68,7 @@ def main() -> None:
             ReportRequest.model_validate(asked),
             watch,  # type: ignore[arg-type]
             database=database,
+            store=open_store(Settings()),
             owner_id=who,
             job_id=new_id(),
         )

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -18,8 +18,10 @@ from sqlalchemy.orm import Session
 from core.database import Database, Steps, perform
 from core.kind import JobFailed, Progress, Run
 from services.artifacts.rows import ADDRESS
+from services.artifacts.store import ArtifactStore
 from services.books import finance
 from services.books.reports import facts, rows
+from services.books.reports.pictures import pictures
 from services.books.reports.revision import fingerprint, made_before, revision
 from services.books.reports.selection import Selection
 from services.trips.errors import TripNotFound
@@ -35,6 +37,7 @@ from tasks.report_expenses.engine import formats
 from tasks.report_expenses.engine.book import Report
 from tasks.report_expenses.engine.pdf import Printing
 from tasks.report_expenses.lines import Lines
+from tasks.report_expenses.pictures import fetch
 from tasks.report_expenses.reading import Wanted, report_of
 from tasks.report_expenses.telling import result_of
 
@@ -70,6 +73,7 @@ def make_report(
     run: Run,
     *,
     database: Database,
+    store: ArtifactStore,
     owner_id: UUID,
     job_id: UUID,
     printing: Printing | None = None,
@@ -78,11 +82,12 @@ def make_report(
 
     Args:
         database: connections of role `app`.
+        store: where the pictures of receipts lie.
         printing: how PDFs are set here.
 
     Raises:
         RunStopped: see `Run.check`.
-        JobFailed: the trip is gone, or there is no currency to add up in.
+        JobFailed: the trip is gone, or there is no currency to add up in; or see `fetch`.
     """
     run.report(Progress(fraction=0.0, stage="reading", message="reading the books"))
     with _folder(job_id) as folder:
@@ -92,7 +97,10 @@ def make_report(
             if found is not None:
                 return ReportResult.model_validate(found)
             report = _read(session, order, folder, job_id)
+            shown = request.receipts and "pdf" in request.formats
+            found_pictures = perform(session, pictures(order.selection)) if shown else []
         # no transaction is open from here on: all files are made of what has been copied
+        report = replace(report, receipts=fetch(found_pictures, store, folder, run.check))
         return _write(order, report, run, folder, job_id, printing or Printing())
 
 

@@ -1,6 +1,7 @@
 """The kind `report_expenses`, wired to the books of whoever asks."""
 
 from core.kind import Run
+from services.artifacts.store import open_store
 from tasks import process
 from tasks.attendant import ActiveRun
 from tasks.base import job
@@ -18,6 +19,7 @@ def report_expenses(request: ReportRequest, run: Run) -> ReportResult:
         request,
         run,
         database=here.app,
+        store=open_store(here.settings),
         owner_id=claimed.owner_id,
         job_id=claimed.job_id,
         printing=Printing(here.settings.report_fonts, here.settings.report_pdf_rows),

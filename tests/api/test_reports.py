@@ -8,9 +8,11 @@ import io
 import json
 from typing import Any
 
+import pypdfium2
 import pytest
 
 from tests.conftest import User
+from tests.receipts import RECEIPTS, made, pdf
 from tests.stack import Child
 from tests.trips import Trips
 
@@ -191,3 +193,36 @@ class TestWhatComesOut:
         assert document["policy"]["trip"] == "Up the coast"
         assert len(document["route"]["line"]) == 4
         assert file["name"] == "expenses-trip.json"
+
+
+async def printed(user: User, job: Json) -> str:
+    """The text of a report's PDF."""
+    (file,) = job["result"]["artifacts"]
+    document = pypdfium2.PdfDocument((await user.http.get(file["url"])).content)
+    return "\n".join(page.get_textpage().get_text_range() for page in document)
+
+
+class TestReceipts:
+    async def test_are_shown_with_their_expenses(self, user: User, compute_worker: Child) -> None:
+        await spend(user, "12.50", vendor="Roadhouse")
+        (expense,) = (await user.http.get("/api/v1/expenses")).json()["data"]
+        await made(user, name="pump.jpg", expense_id=expense["id"])
+        await made(user, pdf(2), name="invoice.pdf", expense_id=expense["id"])
+        await made(user, name="loose.jpg")
+        asked = {"formats": ["pdf"], "receipts": True}
+
+        shown = await printed(user, await reported(user, **asked))
+        for name in ("pump.jpg", "invoice.pdf, 1", "invoice.pdf, 2"):
+            assert name in shown
+        assert "loose.jpg" not in shown
+        assert "pump.jpg" not in await printed(user, await reported(user, formats=["pdf"]))
+
+    async def test_that_change_make_another_report(self, user: User, compute_worker: Child) -> None:
+        await spend(user, "12.50")
+        (expense,) = (await user.http.get("/api/v1/expenses")).json()["data"]
+        receipt = await made(user, name="pump.jpg", expense_id=expense["id"])
+        asked = {"formats": ["pdf"], "receipts": True}
+        before = await reported(user, **asked)
+        assert (await reported(user, **asked))["result"]["made_by"] == before["id"]
+        await user.http.delete(f"{RECEIPTS}/{receipt['id']}")
+        assert "pump.jpg" not in await printed(user, await reported(user, **asked))

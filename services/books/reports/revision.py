@@ -18,13 +18,20 @@ from models.job import Status
 _TABLES = (
     *("expenses", "incomes", "categories", "budgets", "finance_settings", "vehicles", "trips"),
 )
-_REVISION = text(
-    " UNION ALL ".join(
-        f"SELECT '{table}' AS name, count(*) AS rows, coalesce(sum(version), 0) AS versions"  # noqa: S608
-        f" FROM {table} WHERE owner_id = :owner"
-        for table in _TABLES
-    )
-)
+# Deleted receipts are removed after a while, and one becomes ready without a new version.
+_RECEIPTS = """
+SELECT 'receipts', count(*), coalesce(sum(version), 0) FROM receipts WHERE owner_id = :owner
+UNION ALL
+SELECT 'receipts_taken', count(taken_at),
+    coalesce(CAST(extract(epoch FROM max(updated_at)) * 1000000 AS bigint), 0)
+FROM receipts WHERE owner_id = :owner
+"""
+_COUNTS = [
+    f"SELECT '{table}' AS name, count(*) AS rows, coalesce(sum(version), 0) AS versions"  # noqa: S608
+    f" FROM {table} WHERE owner_id = :owner"
+    for table in _TABLES
+]
+_REVISION = text(" UNION ALL ".join((*_COUNTS, _RECEIPTS)))
 
 
 def revision(owner_id: UUID) -> Steps[str]:

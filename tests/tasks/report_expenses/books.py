@@ -15,6 +15,8 @@ import openpyxl
 
 from core.database import perform
 from core.ids import new_id
+from core.settings import get_settings
+from services.artifacts.store import open_store
 from services.books import finance
 from services.books.expenses import LEDGER as EXPENSES
 from services.books.incomes import LEDGER as INCOMES
@@ -121,7 +123,12 @@ class Books:
         )
         run = run or FakeRun()
         result = make_report(
-            asked, run, database=self.lab.app, owner_id=self.owner, job_id=new_id()
+            asked,
+            run,
+            database=self.lab.app,
+            store=open_store(get_settings()),
+            owner_id=self.owner,
+            job_id=new_id(),
         )
         return Made(result, {name.rpartition(".")[2]: run.files[name] for name in run.files})
 
