@@ -155,6 +155,25 @@ def compute_worker(stores: Stores) -> Iterator[Child]:
     child.stop()
 
 
+@contextmanager
+def no_plan_begins(stores: Stores) -> Iterator[None]:
+    """No worker begins a plan, though a file before this one may have left one about."""
+    with stores.sql() as sql:
+        sql.execute(
+            "INSERT INTO pauses (scope, name, paused_by)"
+            " VALUES ('kind', 'plan_route', gen_random_uuid())"
+        )
+        yield
+        sql.execute("DELETE FROM pauses")
+
+
+@pytest.fixture
+def held(stores: Stores) -> Iterator[None]:
+    """See `no_plan_begins`."""
+    with no_plan_begins(stores):
+        yield
+
+
 @pytest.fixture(scope="session")
 def housekeeper(stores: Stores) -> Iterator[Child]:
     """The lifeline, shared likewise."""

@@ -26,6 +26,9 @@ from tests.stack import Stores
 from tests.trips import Trips, stop
 from tests.vehicles import Vehicles, a_drive, a_fill
 
+# what is to be cancelled or tried again must not have been done meanwhile
+pytestmark = pytest.mark.usefixtures("held")
+
 JOB = "/api/v1/jobs/{job_id}"
 A_TRIP = "/api/v1/trips/{trip_id}"
 A_WEBHOOK = "/api/v1/webhooks/{webhook_id}"
@@ -253,6 +256,7 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("POST", f"{JOB}/finish"): owned(202, a_job),
     ("POST", f"{JOB}/retry"): owned(202, an_ended_job),
     ("GET", "/api/v1/artifacts/{artifact_id}"): owned(200, an_artifact),
+    ("POST", "/api/v1/artifacts/{artifact_id}/links"): owned(201, an_artifact, {}),
     # operators
     ("GET", "/api/v1/admin/jobs"): for_admins(),
     ("GET", "/api/v1/admin/jobs/{job_id}"): for_admins(prepare=a_job),

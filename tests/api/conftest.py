@@ -88,18 +88,6 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
     server.destroy()
 
 
-@pytest.fixture
-def held(stores: Stores) -> Iterator[None]:
-    """No worker begins a plan, though another test may have left one about."""
-    with stores.sql() as sql:
-        sql.execute(
-            "INSERT INTO pauses (scope, name, paused_by)"
-            " VALUES ('kind', 'plan_route', gen_random_uuid())"
-        )
-        yield
-        sql.execute("DELETE FROM pauses")
-
-
 @pytest.fixture(scope="module")
 def io_worker(stores: Stores) -> Iterator[Child]:
     """A worker of the lane that waits for other people's servers."""

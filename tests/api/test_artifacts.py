@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,10 +15,13 @@ import httpx2
 import pytest
 
 from core.ids import new_id
+from core.settings import get_settings
 from models.job import Status
+from services.artifacts import links
 from services.artifacts.store import Folder
 from services.jobs import settle
 from services.jobs.claim import Claimed
+from services.tokens import KeyRing
 from tasks.files import Files
 from tests.api.conftest import MakeApp, Running
 from tests.conftest import User
@@ -278,6 +282,62 @@ class TestADownload:
                 digest.update(piece)
                 await asyncio.sleep(0)
         assert answer.headers["etag"] == f'"{digest.hexdigest()}"'
+
+
+class TestASignedLink:
+    async def link(self, made: Made, **body: Any) -> dict[str, Any]:
+        answer = await made.user.http.post(f"{made.url}/links", json=body)
+        assert answer.status_code == 201, answer.text
+        assert answer.headers["cache-control"] == "no-store"
+        found: dict[str, Any] = answer.json()["data"]
+        return found
+
+    async def test_opens_the_file_for_whoever_has_it(
+        self, made: Made, http: httpx2.AsyncClient
+    ) -> None:
+        found = await self.link(made)
+        answer = await http.get(found["url"], headers={"Range": "bytes=0-3"})
+        assert (answer.status_code, answer.content) == (206, CONTENT[:4])
+        assert (await http.head(found["url"])).headers["etag"] == f'"{SHA256}"'
+        left = datetime.fromisoformat(found["expires_at"]) - datetime.now(UTC)
+        assert timedelta(minutes=14) < left <= timedelta(minutes=15)
+
+    async def test_opens_no_other_file_and_nothing_else(
+        self, lab: Lab, user: User, made: Made, http: httpx2.AsyncClient
+    ) -> None:
+        other = make(lab, user, b"other", "b.txt", "text/plain")
+        signed = (await self.link(made))["url"].partition("?")[2]
+        assert problem(await http.get(f"{other.url}?{signed}")) == (401, "INVALID_LINK")
+        token = signed.partition("=")[2]
+        as_token = {"Authorization": f"Bearer {token}"}
+        assert problem(await http.get(made.url, headers=as_token)) == (401, "INVALID_TOKEN")
+        access = user.http.headers["authorization"].partition(" ")[2]
+        assert problem(await http.get(f"{made.url}?link={access}")) == (401, "INVALID_LINK")
+        assert problem(await http.get(f"{made.url}?link=x.y.z")) == (401, "INVALID_LINK")
+        signature = token[:-4] + ("AAAA" if token[-4:] != "AAAA" else "BBBB")
+        assert problem(await http.get(f"{made.url}?link={signature}")) == (401, "INVALID_LINK")
+
+    async def test_ends(self, made: Made, http: httpx2.AsyncClient, stores: Stores) -> None:
+        settings = get_settings()
+        keys = KeyRing.from_settings(settings)
+        artifact_id, owner_id = UUID(made.url[-36:]), UUID(made.user.id)
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        signed = links.sign(settings, keys, owner_id, artifact_id, past)
+        assert problem(await http.get(f"{made.url}?link={signed}")) == (401, "LINK_EXPIRED")
+
+    @pytest.mark.parametrize("lifetime_s", [0, 901, "soon"])
+    async def test_lives_for_a_quarter_of_an_hour_at_most(
+        self, made: Made, lifetime_s: object
+    ) -> None:
+        answer = await made.user.http.post(f"{made.url}/links", json={"lifetime_s": lifetime_s})
+        assert (answer.status_code, list(answer.json()["field_errors"])) == (422, ["lifetime_s"])
+
+    async def test_is_not_made_to_what_is_gone(self, made: Made, sign_up: Any) -> None:
+        stranger = await sign_up()
+        assert (await stranger.http.post(f"{made.url}/links", json={})).status_code == 404
+        made.past("jobs", 1)
+        answer = await made.user.http.post(f"{made.url}/links", json={})
+        assert problem(answer) == (410, "ARTIFACT_EXPIRED")
 
 
 def busy(lab: Lab) -> int:

@@ -11,6 +11,8 @@ import pytest_asyncio
 from tests.conftest import User
 from tests.trips import SYDNEY, TRIPS, Trips, stop
 
+pytestmark = pytest.mark.usefixtures("held")
+
 Json = dict[str, Any]
 ROUTES = "/api/v1/routes"
 

@@ -196,6 +196,7 @@ class TestDeliveries:
         none = await user.http.get(path, params={"status": "failed"})
         assert none.json()["data"] == []
 
+    @pytest.mark.usefixtures("held")
     async def test_tell_of_a_job_cancelled_over_http(self, user: User) -> None:
         made = await make(user)
         trip = {

@@ -14,6 +14,8 @@ from tests.errands import url
 from tests.tasks.plan_route.bodies import body, stop
 from tests.tasks.plan_route.instances import tsplib
 
+pytestmark = pytest.mark.usefixtures("held")
+
 ROUTES = "/api/v1/routes"
 TWO_STOPS = {**body(stop("a"), stop("b")), "tags": ["trip:1"]}
 FIELDS = {

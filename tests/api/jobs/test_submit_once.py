@@ -13,6 +13,8 @@ from tests.errands import Errands, url
 from tests.lab import Lab
 from tests.tasks.plan_route.bodies import body, stop
 
+pytestmark = pytest.mark.usefixtures("held")
+
 ROUTES = "/api/v1/routes"
 TWO_STOPS = body(stop("a"), stop("b"))
 
