@@ -186,10 +186,13 @@ def housekeeper(stores: Stores) -> Iterator[Child]:
 CAMPAIGNS = (
     "tests/faults/",
     "tests/chaos/test_bites.py",
+    "tests/e2e/test_eventsource.py",
     "tests/e2e/test_estimates.py",
     "tests/e2e/test_openapi_fuzz.py",
     "tests/e2e/test_openapi_tools.py",
     "tests/e2e/test_tracing.py",
+    "tests/services/jobs/test_state_machine.py",
+    "tests/tasks/read_receipt/test_reading.py",
 )
 
 

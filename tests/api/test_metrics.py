@@ -263,7 +263,6 @@ class TestADatabaseThatIsAway:
         self, make_app: MakeApp, running: Running, stores: Stores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Half-open: connected, and nothing answers."""
-        monkeypatch.setattr("api.metrics.PATIENCE_S", 0.3)
         proxy = Proxy(stores.env()["ENGINE_DATABASE_URL"])
         try:
             url = proxy.url.replace("postgresql://", "postgresql+psycopg://")
@@ -272,6 +271,7 @@ class TestADatabaseThatIsAway:
             async with running(app) as client:
                 assert read(await client.get("/metrics", headers=headers))["wheels_database_up",]
                 proxy.silence()
+                monkeypatch.setattr("api.metrics.PATIENCE_S", 0.3)
                 app.state.metrics._read_at = float("-inf")
                 began = time.monotonic()
                 seen = read(await client.get("/metrics", headers=headers))
